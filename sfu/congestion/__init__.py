@@ -1,0 +1,1 @@
+"""Bandwidth: who may send how much to whom. Pure; time is an argument."""

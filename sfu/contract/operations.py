@@ -1,0 +1,149 @@
+"""What control and its nodes say to each other: commands down, reports up.
+
+A node reports by `POST {control}/internal/nodes/report`, every few seconds and at once when
+something happened. Events carry sequence numbers that rise by one within a node's `boot`; the node
+sends an event again until control acknowledges it, and control applies each (boot, seq) once.
+Control commands a node by `POST {internal_url}/internal/commands`. Both directions carry a bearer
+JWT of `TOKEN_LIFETIME_S`, signed with HS256 under the cluster secret that control and its nodes
+share, whose audience is the receiver.
+"""
+
+from typing import Annotated
+
+import jwt
+import msgspec
+from msgspec import Meta, Struct
+
+from sfu.contract.codes import Code
+from sfu.contract.ticket import Identifier, Source
+
+TOKEN_LIFETIME_S = 60
+CONTROL_AUDIENCE = "parley-control"
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what happened on a node. `at` is Unix time in seconds."""
+
+    seq: Annotated[int, Meta(ge=1)]
+    at: float
+    room: Identifier
+
+
+class RoomOpened(Event, frozen=True, kw_only=True, tag="room_opened"):
+    """The first peer entered."""
+
+
+class RoomClosed(Event, frozen=True, kw_only=True, tag="room_closed"):
+    """The last peer left, or the room was closed by command."""
+
+    code: Code
+
+
+class PeerEntered(Event, frozen=True, kw_only=True, tag="peer_entered"):
+    """A ticket was used. `ticket` is its id."""
+
+    peer: Identifier
+    ticket: Identifier
+
+
+class PeerGone(Event, frozen=True, kw_only=True, tag="peer_gone"):
+    """A peer left, was removed, or did not come back in time."""
+
+    peer: Identifier
+    code: Code
+
+
+NodeEvent = RoomOpened | RoomClosed | PeerEntered | PeerGone
+
+
+class Load(Struct, frozen=True, kw_only=True):
+    """How busy a node is. Rates are over the last reporting interval."""
+
+    rooms: int = 0
+    peers: int = 0
+    packets_out_per_s: float = 0.0
+    loop_lag_s: float = 0.0
+    cpu: float = 0.0
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """A node's heartbeat and its unacknowledged events, oldest first.
+
+    `signal_url` is where browsers reach its WebSocket; empty means: the host the page came from, at
+    `signal_port`.
+    """
+
+    node: Identifier
+    boot: Identifier
+    signal_url: str = ""
+    signal_port: int
+    internal_url: str
+    region: str = ""
+    version: str
+    draining: bool = False
+    load: Load
+    events: Annotated[tuple[NodeEvent, ...], Meta(max_length=512)] = ()
+
+
+class ReportReply(Struct, frozen=True, kw_only=True):
+    """`acknowledged` is the highest event number applied for the node's boot."""
+
+    acknowledged: int
+
+
+class Command(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what control tells a node to do. Repeating a command changes nothing."""
+
+
+class CloseRoom(Command, frozen=True, kw_only=True, tag="close_room"):
+    """Everybody out; the room is gone."""
+
+    room: Identifier
+
+
+class RemovePeer(Command, frozen=True, kw_only=True, tag="remove_peer"):
+    """One peer out."""
+
+    room: Identifier
+    peer: Identifier
+
+
+class MutePeer(Command, frozen=True, kw_only=True, tag="mute_peer"):
+    """Mute the peer's tracks of one source; the peer may unmute."""
+
+    room: Identifier
+    peer: Identifier
+    source: Source
+
+
+class Drain(Command, frozen=True, kw_only=True, tag="drain"):
+    """Accept no new rooms."""
+
+
+NodeCommand = CloseRoom | RemovePeer | MutePeer | Drain
+
+
+def sign_token(secret: bytes, *, audience: str, now: float) -> str:
+    """Return a bearer token for `audience` (a node's id, or CONTROL_AUDIENCE), good from Unix time `now`."""
+    return jwt.encode({"aud": audience, "exp": int(now) + TOKEN_LIFETIME_S}, secret, algorithm="HS256")
+
+
+def verify_token(token: str, secret: bytes, *, audience: str, now: float) -> bool:
+    """Tell whether `token` was signed under `secret` for `audience` and is valid at Unix time `now`."""
+    try:
+        claims = jwt.decode(
+            token,
+            secret,
+            algorithms=["HS256"],
+            audience=audience,
+            options={"require": ["exp"], "verify_exp": False},
+        )
+    except jwt.InvalidTokenError:
+        return False
+    expires = claims["exp"]
+    return isinstance(expires, int) and now < expires
+
+
+report_decoder = msgspec.json.Decoder(Report)
+reply_decoder = msgspec.json.Decoder(ReportReply)
+command_decoder: msgspec.json.Decoder[NodeCommand] = msgspec.json.Decoder(NodeCommand)

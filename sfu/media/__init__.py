@@ -1,0 +1,1 @@
+"""Tracks, layers and slots: which packet of which source goes where, rewritten how."""

@@ -1,0 +1,1 @@
+"""The composition: settings, WebSocket endpoint, commands, reports, ticker, metrics."""

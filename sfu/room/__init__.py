@@ -1,0 +1,1 @@
+"""Rooms and peers: membership, rights, views; synchronous methods only."""

@@ -1,0 +1,1 @@
+"""The network's edge: one UDP port, ICE-lite, DTLS, SRTP, SCTP. The only importer of aiortc."""
