@@ -13,7 +13,7 @@ T = TypeVar("T")
 async def until(
     what: str, check: Callable[[], Awaitable[T]], *, deadline_s: float = DEADLINE_S, every_s: float = 0.1
 ) -> T:
-    """Return the first true result of `check`; raise `TimeoutError` with its last result after `deadline_s`."""
+    """Return the first true result of `check`; raise `TimeoutError` that tells the last result otherwise."""
     end = time.monotonic() + deadline_s
     while not (result := await check()):
         if time.monotonic() > end:
