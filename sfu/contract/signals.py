@@ -277,7 +277,7 @@ class DataDelivery(Struct, frozen=True, kw_only=True):
 DATA_CHANNELS: dict[str, bool] = {"reliable": True, "lossy": False}
 """Labels of the data channels a client may open, and whether each is ordered and reliable."""
 
-_client_decoder = msgspec.json.Decoder(ClientSignal)
+_client_decoder: msgspec.json.Decoder[ClientSignal] = msgspec.json.Decoder(ClientSignal)
 _node_decoder: msgspec.json.Decoder[NodeSignal] = msgspec.json.Decoder(NodeSignal)
 _encoder = msgspec.json.Encoder()
 

@@ -1,1 +1,1 @@
-"""RTP and RTCP as bytes: header views and patches, sequence arithmetic, packet history, payload descriptors."""
+"""RTP and RTCP as bytes: packets, sequence numbers, what payloads say, what was lost."""

@@ -1,0 +1,142 @@
+"""A published source and its layers, and what its publisher is asked for."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from sfu.media.layer import Layer
+from sfu.media.ports import VIDEO_CLOCK_HZ, Format, Outlet
+from sfu.media.speakers import Voice
+from sfu.media.translation import Profile, Translation, translate
+from sfu.rtp import rtcp
+
+Kind = Literal["audio", "video"]
+
+SENDER_SSRC = 1
+"""The node's own SSRC in feedback to publishers; it sends no media under it."""
+KEY_FRAME_RETRY_S = 0.3
+"""A key frame asked for and not seen is asked for again after this time…"""
+KEY_FRAME_PATIENCE_S = 3.0
+KEY_FRAME_SLOW_RETRY_S = 1.0
+"""…and after `KEY_FRAME_PATIENCE_S` less often."""
+KEY_FRAME_FRESH_S = 0.5
+"""A receiver's request is served by a key frame that came this short a time ago."""
+SIZE_TOLERANCE = 0.9
+"""A layer this much smaller than the tile still counts as large enough."""
+
+
+class Track:
+    """One publishing m-line. `height` is that of its largest layer in pixels, 0 when unknown.
+
+    `formats` are by the publisher's payload type, `extensions` URIs by its id.
+    """
+
+    def __init__(
+        self, id_: str, kind: Kind, formats: Iterable[Format], extensions: Mapping[int, str], outlet: Outlet
+    ) -> None:
+        self.id = id_
+        self.kind = kind
+        self.formats = {format_.payload_type: format_ for format_ in formats}
+        self.extensions = dict(extensions)
+        self.clock_rate = next((f.clock_rate for f in self.formats.values()), VIDEO_CLOCK_HZ)
+        self.repairable = kind == "video"
+        self.voice = Voice(extensions) if kind == "audio" else None
+        self.muted = False
+        self.height = 0
+        self.layers: tuple[Layer, ...] = ()
+        self.rtt_s = 0.1
+        self.nacks_sent = 0
+        self.plis_sent = 0
+        self._outlet = outlet
+        self._translations: dict[Profile, Translation] = {}
+        self._asked_at = float("-inf")
+        self._asking_since: float | None = None
+
+    def add_layer(self, *, rid: str | None, rank: int, ssrc: int) -> Layer:
+        """Return a new layer; one with the same RID before it (a restarted encoder) ends."""
+        for layer in self.layers:
+            if layer.rid == rid:
+                layer.close()
+        layer = Layer(self, rid=rid, rank=rank, ssrc=ssrc)
+        kept = (other for other in self.layers if other.rid != rid)
+        self.layers = tuple(sorted((*kept, layer), key=lambda each: each.rank))
+        return layer
+
+    def choose_layer(self, height: int, now: float) -> Layer | None:
+        """Return the layer for a tile `height` pixels high: the smallest that fills it and is alive."""
+        layers = [layer for layer in self.layers if layer.is_alive(now)] or list(self.layers)
+        for layer in layers:
+            if self._height_of(layer) >= height * SIZE_TOLERANCE:
+                return layer
+        return layers[-1] if layers else None
+
+    def _height_of(self, layer: Layer) -> float:
+        """Each layer is taken to be half as high as the next larger one."""
+        largest = self.layers[-1].rank
+        return self.height / (1 << largest - layer.rank)
+
+    def translation(self, profile: Profile) -> Translation:
+        """Return how this track's packets are worded for receivers of a profile."""
+        translation = self._translations.get(profile)
+        if translation is None:
+            translation = self._translations[profile] = translate(
+                tuple(self.formats.values()), self.extensions, profile
+            )
+        return translation
+
+    def mute(self, muted: bool) -> None:
+        """Stop or resume forwarding. The slots begin again at a key frame."""
+        self.muted = muted
+        if muted:
+            for layer in self.layers:
+                layer.close()
+
+    def request_key_frame(self, layer: Layer, now: float) -> None:
+        """A receiver cannot decode: ask, unless a key frame just came."""
+        if now - layer.key_frame_at >= KEY_FRAME_FRESH_S:
+            self.want_key_frame(layer, now)
+
+    def want_key_frame(self, layer: Layer, now: float) -> None:
+        """Ask for a key frame of a layer, now or as soon as the throttle allows, until it comes.
+
+        The throttle is per track: browsers answer a request for one layer with key frames on all.
+        """
+        layer.wants_key_frame = True
+        if self._asking_since is None:
+            self._asking_since = now
+        self._ask(now)
+
+    def _ask(self, now: float) -> None:
+        since = self._asking_since
+        if since is None:
+            return
+        patient = now - since < KEY_FRAME_PATIENCE_S
+        if now - self._asked_at < (KEY_FRAME_RETRY_S if patient else KEY_FRAME_SLOW_RETRY_S):
+            return
+        wanted = [layer for layer in self.layers if layer.wants_key_frame]
+        if not wanted or self.muted:
+            self._asking_since = None
+            return
+        self._asked_at = now
+        self.plis_sent += len(wanted)
+        self._outlet.send_rtcp(b"".join(rtcp.picture_loss(SENDER_SSRC, layer.ssrc) for layer in wanted))
+
+    def tick(self, now: float) -> None:
+        """Repeat what was asked for and did not come: lost packets, key frames."""
+        if self.repairable:
+            for layer in self.layers:
+                if layer.missing:
+                    self._repair(layer, now)
+        self._ask(now)
+
+    def _repair(self, layer: Layer, now: float) -> None:
+        lost, given_up = layer.missing.due(now, self.rtt_s)
+        if lost:
+            self.nacks_sent += len(lost)
+            self._outlet.send_rtcp(rtcp.nack(SENDER_SSRC, layer.ssrc, lost))
+        if given_up:
+            self.want_key_frame(layer, now)
+
+    def close(self) -> None:
+        """Stop in every slot."""
+        for layer in self.layers:
+            layer.close()
