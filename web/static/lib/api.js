@@ -1,0 +1,175 @@
+/**
+ * The REST API of the control service, as typed calls.
+ *
+ * In a page the browser's cookies say who is calling; elsewhere pass a `token`. An expired access
+ * token is refreshed once and the call repeated. Every failure is a ParleyError with the server's
+ * code and sentence, or `offline`.
+ */
+
+import { ParleyError } from "./errors.js";
+
+/**
+ * @typedef {{id: string, email: string, name: string}} User
+ * @typedef {{code: string, title: string, host: {id?: string, name: string}, guests_allowed: boolean,
+ *   ended_at: string | null, is_host?: boolean, id?: string, created_at?: string, url?: string}} MeetingInfo
+ * @typedef {{ticket: string, signal_url: string, peer: string, room: string, name: string, is_host: boolean,
+ *   access_token: string | null}} Entry permission to enter a meeting's room on its node
+ * @typedef {{id: string | number, meeting: string, kind: "text" | "system", text: string,
+ *   author: {id: string, name: string} | null, sent_at: string}} Message
+ * @typedef {{peer: string, name: string, user: string | null, joined_at: string, left_at: string | null}} Attendance
+ */
+
+/**
+ * @template Item
+ * @typedef {{items: Item[], next_cursor: string | null}} Page
+ */
+
+export class Api {
+  #base;
+  #token;
+  #fetch;
+
+  /**
+   * @param {{base?: string, token?: string | null, fetch?: typeof fetch}} [options]
+   *   `base` is the server's origin, by default the page's own
+   */
+  constructor({ base = "", token = null, fetch = globalThis.fetch.bind(globalThis) } = {}) {
+    this.#base = base;
+    this.#token = token;
+    this.#fetch = fetch;
+  }
+
+  /** @param {{email: string, name: string, password: string}} account @returns {Promise<{user: User}>} */
+  signUp(account) {
+    return this.#call("POST", "/api/accounts", account);
+  }
+
+  /** @param {{email: string, password: string}} credentials @returns {Promise<{user: User}>} */
+  signIn(credentials) {
+    return this.#call("POST", "/api/session", credentials);
+  }
+
+  /** @returns {Promise<void>} */
+  signOut() {
+    return this.#call("DELETE", "/api/session");
+  }
+
+  /** @returns {Promise<User>} */
+  me() {
+    return this.#call("GET", "/api/me");
+  }
+
+  /** @param {{title: string, guests_allowed: boolean}} meeting @returns {Promise<MeetingInfo>} */
+  createMeeting(meeting) {
+    return this.#call("POST", "/api/meetings", meeting);
+  }
+
+  /** My meetings, newest first. @param {string | null} [cursor] @returns {Promise<Page<MeetingInfo>>} */
+  meetings(cursor) {
+    return this.#call("GET", `/api/meetings${query({ limit: 20, cursor })}`);
+  }
+
+  /** @param {string} code @returns {Promise<MeetingInfo>} */
+  meeting(code) {
+    return this.#call("GET", meetingPath(code));
+  }
+
+  /** Everybody out; the host only. @param {string} code @returns {Promise<MeetingInfo>} */
+  endMeeting(code) {
+    return this.#call("POST", `${meetingPath(code)}/end`);
+  }
+
+  /**
+   * Ask to enter. A guest gives a name, and is known by the token of the answer from then on.
+   * @param {string} code @param {{name?: string}} [who] @returns {Promise<Entry>}
+   */
+  async join(code, who = {}) {
+    const entry = await this.#call("POST", `${meetingPath(code)}/join`, who);
+    if (entry.access_token) this.#token = entry.access_token;
+    return entry;
+  }
+
+  /** Newest first. @param {string} code @param {string | null} [cursor] @returns {Promise<Page<Message>>} */
+  messages(code, cursor) {
+    return this.#call("GET", `${meetingPath(code)}/messages${query({ limit: 50, cursor })}`);
+  }
+
+  /**
+   * Sending again with the same `client_id` changes nothing and gives the first answer.
+   * @param {string} code @param {{text: string, client_id: string}} message @returns {Promise<Message>}
+   */
+  sendMessage(code, message) {
+    return this.#call("POST", `${meetingPath(code)}/messages`, message);
+  }
+
+  /** Who was here, and when. @param {string} code @param {string | null} [cursor] @returns {Promise<Page<Attendance>>} */
+  people(code, cursor) {
+    return this.#call("GET", `${meetingPath(code)}/people${query({ limit: 100, cursor })}`);
+  }
+
+  /** Where a meeting's events stream from, after the event with id `after`. @param {string} code @param {number | null} after */
+  eventsUrl(code, after) {
+    const url = new URL(`${this.#base || location.origin}${meetingPath(code)}/events${query({ after })}`);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    return url.href;
+  }
+
+  /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<any>} */
+  async #call(method, path, body) {
+    let response = await this.#send(method, path, body);
+    if (response.status === 401 && !path.startsWith("/api/session") && (await this.#refresh())) {
+      response = await this.#send(method, path, body);
+    }
+    return read(response);
+  }
+
+  /** @param {string} method @param {string} path @param {unknown} [body] */
+  async #send(method, path, body) {
+    const headers = new Headers({ Accept: "application/json" });
+    if (body !== undefined) headers.set("Content-Type", "application/json");
+    if (this.#token) headers.set("Authorization", `Bearer ${this.#token}`);
+    try {
+      return await this.#fetch(this.#base + path, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        credentials: "same-origin",
+        signal: AbortSignal.timeout(15_000),
+      });
+    } catch (cause) {
+      const late = cause instanceof DOMException && cause.name === "TimeoutError";
+      throw new ParleyError(late ? "timeout" : "offline", undefined, { cause });
+    }
+  }
+
+  async #refresh() {
+    if (this.#token) return false;
+    const response = await this.#send("POST", "/api/session/refresh", {});
+    return response.ok;
+  }
+}
+
+/** @param {string} code */
+function meetingPath(code) {
+  return `/api/meetings/${encodeURIComponent(code)}`;
+}
+
+/** @param {Record<string, string | number | null | undefined>} values */
+function query(values) {
+  const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
+  return given.length ? `?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}` : "";
+}
+
+/** @param {Response} response @returns {Promise<any>} */
+async function read(response) {
+  if (response.status === 204) return undefined;
+  let body;
+  try {
+    body = await response.json();
+  } catch (cause) {
+    throw new ParleyError("bad_response", undefined, { status: response.status, cause });
+  }
+  if (response.ok) return body;
+  const { code = "internal", message, fields } = body?.error ?? {};
+  throw new ParleyError(code, message, { status: response.status, fields });
+}
