@@ -297,6 +297,11 @@ def encode(message: ClientMessage | NodeMessage) -> str:
     return _encoder.encode(message).decode()
 
 
+def encode_data(delivery: DataDelivery) -> str:
+    """Return a data-channel delivery as JSON text."""
+    return _encoder.encode(delivery).decode()
+
+
 def refused(code: Code, *, id: int | None = None, detail: str | None = None) -> Refused:
     """Return a refusal with the code's sentence, and `detail` after it where that helps."""
     return Refused(code=code, message=sentence(code, detail), id=id)

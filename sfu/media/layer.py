@@ -63,34 +63,36 @@ class Layer:
         self._waiting: tuple[Slot, ...] = ()
 
     def receive(self, packet: Packet, *, repaired: bool = False) -> None:
-        """Take a packet of this stream: the media path, once per arrival."""
+        """Take a packet of this stream: count it, keep it, forward it."""
         track = self.track
         format_ = track.formats.get(packet.payload_type)
         if format_ is None:
             self.drops[Drop.UNKNOWN_PAYLOAD_TYPE] += 1
             return
-        now = packet.arrival
         packet.seq = seq = self._unwrapper.unwrap(packet.seq)
         if not repaired:
-            self.reception.arrived(seq, packet.timestamp, len(packet.data), now)
-        self.last_arrival = now
+            self.reception.arrived(seq, packet.timestamp, len(packet.data), packet.arrival)
+        self.last_arrival = packet.arrival
         if not self.history.store(packet):
             self.drops[Drop.DUPLICATE] += 1
             return
-        if track.repairable and not self.missing.arrived(seq, now):
-            track.want_key_frame(self, now)
+        if track.repairable and not self.missing.arrived(seq, packet.arrival):
+            track.want_key_frame(self, packet.arrival)
         if packet.is_padding:
             self._skip(seq)
-            return
-        if track.muted:
+        elif track.muted:
             self.drops[Drop.MUTED] += 1
-            return
-        if track.voice is not None:
-            track.voice.hear(packet)
-        self._read(packet, format_.codec)
+        else:
+            self._forward(packet, format_.codec)
+
+    def _forward(self, packet: Packet, codec: str) -> None:
+        voice = self.track.voice
+        if voice is not None:
+            voice.hear(packet)
+        self._read(packet, codec)
         if packet.payload.key_frame:
             self.wants_key_frame = False
-            self.key_frame_at = now
+            self.key_frame_at = packet.arrival
             for slot in self._waiting:
                 slot.begin(self, packet)
         for slot in self._playing:

@@ -1,0 +1,446 @@
+"""One person's, or bot's, presence in a room: what it publishes, what it wants, what it is sent.
+
+A peer outlives its WebSocket and its link: when either is lost it lingers, to be taken up again
+with its resume token. Its slots and tracks belong to the link; they end with it.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Literal
+
+import msgspec
+
+from sfu.contract import signals
+from sfu.contract.codes import Code
+from sfu.contract.signals import PeerInfo, PublishedTrack, SlotLabel, Slots, TrackInfo, Want
+from sfu.contract.ticket import Source, Ticket
+from sfu.media.assignment import assign
+from sfu.media.ingress import Ingress, Line
+from sfu.media.layer import Layer
+from sfu.media.ports import Drops
+from sfu.media.reports import publisher_reports, slot_reports
+from sfu.media.slot import Slot
+from sfu.media.track import Track
+from sfu.room.lines import publishing_line, slot_line
+from sfu.room.ports import Floor, Limits, Link, Outbox, Refusal
+from sfu.rtp import rtcp
+from sfu.signaling.plan import LinkPlan, PublishPlan
+
+PRIORITIES = {"pinned": 0, "screen": 1, "speaker": 2, "grid": 3, "thumbnail": 4}
+KINDS: Mapping[Source, Literal["audio", "video"]] = {
+    Source.MICROPHONE: "audio",
+    Source.CAMERA: "video",
+    Source.SCREEN: "video",
+    Source.SCREEN_AUDIO: "audio",
+}
+REPORT_INTERVAL_S = 1.0
+MAX_RTT_S = 10.0
+
+
+class PeerState(Enum):
+    """Where a peer is between its first message and its end."""
+
+    ENTERING = auto()
+    CONNECTED = auto()
+    SILENT = auto()
+    GONE = auto()
+
+
+class PeerEvent(Enum):
+    """What moves it on."""
+
+    LINK_UP = auto()
+    LINK_LOST = auto()
+    NEW_LINK = auto()
+    END = auto()
+
+
+TRANSITIONS: dict[PeerState, dict[PeerEvent, PeerState]] = {
+    PeerState.ENTERING: {
+        PeerEvent.LINK_UP: PeerState.CONNECTED,
+        PeerEvent.NEW_LINK: PeerState.ENTERING,
+        PeerEvent.END: PeerState.GONE,
+    },
+    PeerState.CONNECTED: {
+        PeerEvent.LINK_UP: PeerState.CONNECTED,
+        PeerEvent.LINK_LOST: PeerState.SILENT,
+        PeerEvent.NEW_LINK: PeerState.ENTERING,
+        PeerEvent.END: PeerState.GONE,
+    },
+    PeerState.SILENT: {
+        PeerEvent.LINK_UP: PeerState.CONNECTED,
+        PeerEvent.LINK_LOST: PeerState.SILENT,
+        PeerEvent.NEW_LINK: PeerState.ENTERING,
+        PeerEvent.END: PeerState.GONE,
+    },
+    PeerState.GONE: {PeerEvent.END: PeerState.GONE},
+}
+
+
+@dataclass(slots=True)
+class Publication:
+    """A track as its publisher declared it, and the m-line it comes by."""
+
+    line: Line
+    declared: PublishedTrack
+
+    @property
+    def info(self) -> TrackInfo:
+        """Return the track as others see it."""
+        track, declared = self.line.track, self.declared
+        return TrackInfo(
+            id=track.id,
+            kind=track.kind,
+            source=declared.source,
+            muted=track.muted,
+            width=declared.width,
+            height=declared.height,
+        )
+
+    def declare(self, declared: PublishedTrack) -> None:
+        """Take over what the publisher says of the track now."""
+        self.declared = declared
+        self.line.track.height = declared.height
+        if declared.muted != self.line.track.muted:
+            self.line.track.mute(declared.muted)
+
+
+class Peer:
+    """See the module. `resume` is the secret that takes its place again; `seed` makes its slots' numbers.
+
+    The methods named `link_…` and `received_…` are what its link calls.
+    """
+
+    def __init__(self, ticket: Ticket, *, resume: str, seed: bytes, limits: Limits, floor: Floor) -> None:
+        self.ticket = ticket
+        self.id = ticket.peer
+        self.resume = resume
+        self.state = PeerState.ENTERING
+        self.publications: dict[str, Publication] = {}
+        self.slots: dict[str, Slot] = {}
+        self.link: Link | None = None
+        self.outbox: Outbox | None = None
+        self.outbox_lost_at: float | None = None
+        self.link_began_at = 0.0
+        self.rtt_s: float | None = None
+        self.stray_feedback = 0
+        self.bad_data = 0
+        self._seed = seed
+        self._limits = limits
+        self._floor = floor
+        self._ingress = Ingress(floor.layer_appeared)
+        self._wants: tuple[Want, ...] = ()
+        self._slot_of: dict[int, Slot] = {}
+        self._reported_at = 0.0
+        self._link_ended = False
+
+    @property
+    def info(self) -> PeerInfo:
+        """Return the peer as others see it."""
+        return PeerInfo(
+            id=self.id,
+            name=self.ticket.name,
+            user=self.ticket.user,
+            connected=self.state is not PeerState.SILENT,
+            tracks=tuple(publication.info for publication in self.publications.values()),
+        )
+
+    @property
+    def ingress_drops(self) -> Drops:
+        """Return why packets of this peer were of no layer."""
+        return self._ingress.drops
+
+    # --- what is negotiated -------------------------------------------------------------------
+
+    def check(self, plan: LinkPlan, declared: Sequence[PublishedTrack]) -> None:
+        """Raise `Refusal` if the peer may not publish or receive what an offer says."""
+        offered = {line.mid: line for line in plan.publish}
+        for track in declared:
+            if track.source not in self.ticket.rights.publish:
+                raise Refusal(Code.FORBIDDEN, f"publishing {track.source.value}")
+            line = offered.get(track.mid)
+            if line is None or line.kind != KINDS[track.source]:
+                raise Refusal(Code.BAD_OFFER, f"no sending m-line {track.mid} for {track.source.value}")
+        if len({track.mid for track in declared}) != len(declared) or len(declared) > self._limits.max_tracks:
+            raise Refusal(Code.BAD_OFFER, f"at most {self._limits.max_tracks} tracks, each with its own mid")
+        if len(plan.slots) > self._limits.max_slots:
+            raise Refusal(Code.BAD_OFFER, f"at most {self._limits.max_slots} receiving m-lines")
+
+    def apply(self, plan: LinkPlan, declared: Sequence[PublishedTrack]) -> list[signals.RoomChange]:
+        """Publish and receive what a checked offer says; return what changed for others."""
+        assert self.link is not None
+        by_mid = {track.mid: track for track in declared}
+        changes: list[signals.RoomChange] = [
+            self._unpublish(mid) for mid in list(self.publications) if mid not in by_mid
+        ]
+        for line in plan.publish:
+            if line.mid in by_mid:
+                changes.extend(self._publish(line, by_mid[line.mid], self.link))
+        if self.ticket.rights.subscribe:
+            self._lay_slots(plan, self.link)
+        return changes
+
+    def _publish(
+        self, plan: PublishPlan, declared: PublishedTrack, link: Link
+    ) -> Sequence[signals.RoomChange]:
+        publication = self.publications.get(plan.mid)
+        if publication is not None:
+            before = publication.info
+            publication.declare(declared)
+            after = publication.info
+            return () if before == after else (signals.TrackChanged(peer=self.id, track=after),)
+        line = publishing_line(plan, f"{self.id}.{plan.mid}", link)
+        publication = self.publications[plan.mid] = Publication(line, declared)
+        publication.declare(declared)
+        self._ingress.lines[plan.mid] = line
+        return (signals.TrackPublished(peer=self.id, track=publication.info),)
+
+    def _unpublish(self, mid: str) -> signals.TrackUnpublished:
+        publication = self.publications.pop(mid)
+        self._ingress.remove(mid)
+        return signals.TrackUnpublished(peer=self.id, track=publication.line.track.id)
+
+    def _lay_slots(self, plan: LinkPlan, link: Link) -> None:
+        offered = {slot.mid for slot in plan.slots}
+        for mid in [mid for mid in self.slots if mid not in offered]:
+            self.slots.pop(mid).clear()
+        for slot in plan.slots:
+            if slot.mid not in self.slots:
+                digest = hashlib.sha256(self._seed + slot.mid.encode()).digest()
+                start = int.from_bytes(digest[:4], "big")
+                self.slots[slot.mid] = Slot(slot_line(slot), start=start, link=link, labels=self)
+        self._slot_of = {slot.ssrc: slot for slot in self.slots.values()}
+
+    def mute(self, mid: str, muted: bool) -> signals.TrackChanged | None:
+        """Mute or unmute a published track; None when that changes nothing. Raises `Refusal`."""
+        publication = self.publications.get(mid)
+        if publication is None:
+            raise Refusal(Code.BAD_MESSAGE, f"no published track on mid {mid}")
+        if publication.line.track.muted == muted:
+            return None
+        publication.declare(msgspec.structs.replace(publication.declared, muted=muted))
+        return signals.TrackChanged(peer=self.id, track=publication.info)
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    def view(self, wants: Sequence[Want], now: float) -> None:
+        """Show what the client wants from now on."""
+        self._wants = tuple(sorted(wants, key=lambda want: PRIORITIES[want.priority]))
+        self.arrange_video(now)
+
+    def arrange_video(self, now: float) -> None:
+        """Put the wanted tracks into the video slots there are, the most important first."""
+        heights: dict[str, int] = {}
+        found: dict[str, Track] = {}
+        for want in self._wants:
+            track = self._floor.find(want.track)
+            if track is not None and track.kind == "video" and not track.muted and not self.owns(track):
+                heights.setdefault(track.id, want.height)
+                found[track.id] = track
+        self._arrange("video", found, heights, now)
+
+    def arrange_audio(self, heard: Sequence[str], now: float) -> None:
+        """Put those to be heard into the audio slots."""
+        found = {id_: track for id_ in heard if (track := self._floor.find(id_)) is not None}
+        self._arrange("audio", found, dict.fromkeys(found, 0), now)
+
+    def _arrange(
+        self, kind: str, tracks: Mapping[str, Track], heights: Mapping[str, int], now: float
+    ) -> None:
+        slots = {mid: slot for mid, slot in self.slots.items() if slot.kind == kind}
+        current = {mid: slot.track.id if slot.track else None for mid, slot in slots.items()}
+        for mid, id_ in assign(current, list(tracks)).items():
+            if id_ is not None:
+                slots[mid].show(tracks[id_], heights[id_], now)
+            elif slots[mid].track is not None:
+                slots[mid].clear()
+
+    def follow(self, layer: Layer, now: float) -> None:
+        """A track has a new layer: use it where it suits better."""
+        for slot in self.slots.values():
+            if slot.track is layer.track:
+                slot.show(layer.track, slot.height, now)
+
+    def label(self, slot: Slot, track: Track | None, rtp_timestamp: int | None) -> None:
+        """Tell the client what a slot shows; the slot's packets wait until it was told."""
+        if self.outbox is None:
+            slot.release()
+            return
+        label = SlotLabel(mid=slot.mid, track=track.id if track else None, rtp_timestamp=rtp_timestamp)
+        self.outbox.send(signals.encode(Slots(slots=(label,))), slot.release)
+
+    def relabel(self) -> None:
+        """Tell a client that came back what every slot shows now."""
+        labels = tuple(
+            SlotLabel(mid=slot.mid, track=slot.playing.track.id if slot.playing else None)
+            for slot in self.slots.values()
+        )
+        self.send(signals.encode(Slots(slots=labels)))
+
+    def owns(self, track: Track) -> bool:
+        """Whether the peer itself publishes the track."""
+        return track.id in self.own_tracks
+
+    @property
+    def own_tracks(self) -> frozenset[str]:
+        """Return the ids of the tracks the peer publishes."""
+        return frozenset(publication.line.track.id for publication in self.publications.values())
+
+    # --- the WebSocket ------------------------------------------------------------------------
+
+    def send(self, text: str) -> None:
+        """Send an encoded message, if the client is there."""
+        if self.outbox is not None:
+            self.outbox.send(text)
+
+    def attach(self, outbox: Outbox) -> None:
+        """Speak through a new WebSocket; the one before is told that it was replaced."""
+        if self.outbox is not None:
+            self.outbox.close(Code.REPLACED, "none")
+        self.outbox, self.outbox_lost_at = outbox, None
+
+    def lose(self, outbox: Outbox, now: float) -> None:
+        """A WebSocket broke: linger, unless another has taken its place."""
+        if self.outbox is outbox:
+            self.outbox, self.outbox_lost_at = None, now
+            for slot in self.slots.values():
+                slot.release()
+
+    # --- the link -----------------------------------------------------------------------------
+
+    def take_link(self, link: Link, now: float) -> list[signals.RoomChange]:
+        """Send and receive over a new link; what came and went by the former one ends."""
+        self.state = TRANSITIONS[self.state][PeerEvent.NEW_LINK]
+        changes = self._end_media()
+        self.link, self.link_began_at, self._link_ended = link, now, False
+        return changes
+
+    def _end_media(self) -> list[signals.RoomChange]:
+        for slot in self.slots.values():
+            slot.clear()
+        self.slots, self._slot_of = {}, {}
+        changes: list[signals.RoomChange] = [self._unpublish(mid) for mid in list(self.publications)]
+        if self.link is not None:
+            self.link.close()
+        return changes
+
+    def link_connected(self) -> None:
+        """The link is encrypted and open."""
+        self._move(PeerEvent.LINK_UP)
+
+    def link_closed(self, _reason: object) -> None:
+        """The link ended for good; the peer may come back with another."""
+        self._link_ended = True
+        if self.state is PeerState.CONNECTED:
+            self._move(PeerEvent.LINK_LOST)
+
+    def _move(self, event: PeerEvent) -> None:
+        before = self.state
+        self.state = TRANSITIONS[before][event]
+        if PeerState.SILENT in (before, self.state) and before is not self.state:
+            self._floor.connection_changed(self)
+
+    def received_rtp(self, packet: bytes, now: float) -> None:
+        """A media packet came."""
+        self._ingress.receive(packet, now)
+
+    def received_rtcp(self, compound: bytes, now: float) -> None:
+        """Feedback and reports came. Feedback for SSRCs that are not this peer's is counted only."""
+        for packet in rtcp.parse(compound):
+            match packet:
+                case rtcp.SenderReport() | rtcp.ReceiverReport():
+                    self._receive_reports(packet, now)
+                case rtcp.Nack(media_ssrc=ssrc, lost=lost):
+                    if (slot := self._slot(ssrc)) is not None:
+                        slot.nack(lost, now)
+                case rtcp.KeyFrameRequest(media_ssrc=ssrc):
+                    if (slot := self._slot(ssrc)) is not None:
+                        slot.request_key_frame(now)
+
+    def _slot(self, ssrc: int) -> Slot | None:
+        slot = self._slot_of.get(ssrc)
+        if slot is None:
+            self.stray_feedback += 1
+        return slot
+
+    def _receive_reports(self, packet: rtcp.SenderReport | rtcp.ReceiverReport, now: float) -> None:
+        if isinstance(packet, rtcp.SenderReport):
+            layer = self._ingress.layer(packet.ssrc)
+            if layer is not None:
+                layer.set_clock(packet, now)
+        for report in packet.reports:
+            if self._slot(report.ssrc) is not None and report.lsr:
+                arrived = rtcp.ntp_time(now + self._floor.unix_offset) >> 16
+                rtt = ((arrived - report.lsr - report.dlsr) & 0xFFFF_FFFF) / 65536
+                if rtt < MAX_RTT_S:
+                    self.rtt_s = rtt
+
+    def received_data(self, label: str, text: str) -> None:
+        """A data-channel message came: to be passed on, if the ticket allows and it is one."""
+        try:
+            message = _data_decoder.decode(text)
+        except msgspec.DecodeError:
+            self.bad_data += 1
+            return
+        if self.ticket.rights.data:
+            self._floor.relay(self, label, message)
+        else:
+            self.bad_data += 1
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Repeat requests to the publisher; every second, send reports."""
+        for publication in self.publications.values():
+            publication.line.track.tick(now)
+        if now - self._reported_at >= REPORT_INTERVAL_S and self.state is PeerState.CONNECTED:
+            self._reported_at = now
+            self._report(now)
+
+    def _report(self, now: float) -> None:
+        assert self.link is not None
+        layers = [layer for each in self.publications.values() for layer in each.line.track.layers]
+        for compound in publisher_reports(layers, self._limits.publisher_max_bps, now):
+            self.link.send_rtcp(compound)
+        for compound in slot_reports(tuple(self.slots.values()), now + self._floor.unix_offset, now):
+            self.link.send_rtcp(compound)
+
+    def follow_layers(self, now: float) -> None:
+        """Let every slot follow its track's layers as they come and go."""
+        for slot in self.slots.values():
+            slot.tick(now)
+        if self.rtt_s is not None:
+            for publication in self.publications.values():
+                publication.line.track.rtt_s = self.rtt_s
+
+    def overdue(self, now: float) -> Code | None:
+        """Return why the peer's time is up, or None. Notes a link that fell silent."""
+        limits, link = self._limits, self.link
+        if self.outbox_lost_at is not None and now - self.outbox_lost_at > limits.linger_s:
+            return Code.LINK_LOST
+        if link is None:
+            return None
+        if self.state is PeerState.ENTERING:
+            late = self._link_ended or now - self.link_began_at > limits.link_timeout_s
+            return Code.LINK_TIMEOUT if late else None
+        silent_s = now - link.last_heard
+        if silent_s > limits.linger_s:
+            return Code.LINK_LOST
+        if self.state is PeerState.CONNECTED and silent_s > limits.silent_link_s:
+            self._move(PeerEvent.LINK_LOST)
+        elif self.state is PeerState.SILENT and silent_s < 1.0 and not self._link_ended:
+            self._move(PeerEvent.LINK_UP)
+        return None
+
+    def close(self, code: Code, retry: Literal["resume", "join", "none"] = "none") -> None:
+        """End the stay. Idempotent."""
+        self.state = TRANSITIONS[self.state][PeerEvent.END]
+        self._end_media()
+        if self.outbox is not None:
+            self.outbox.close(code, retry)
+            self.outbox = None
+
+
+_data_decoder = msgspec.json.Decoder(signals.DataMessage)
