@@ -19,9 +19,9 @@ from sfu.contract.ticket import Source, Ticket
 from sfu.media.assignment import assign
 from sfu.media.ingress import Ingress, Line
 from sfu.media.layer import Layer
-from sfu.media.ports import Drops
 from sfu.media.reports import publisher_reports, slot_reports
 from sfu.media.slot import Slot
+from sfu.media.tally import Tally
 from sfu.media.track import Track
 from sfu.room.lines import publishing_line, slot_line
 from sfu.room.ports import Floor, Limits, Link, Outbox, Refusal
@@ -135,6 +135,7 @@ class Peer:
         self._slot_of: dict[int, Slot] = {}
         self._reported_at = 0.0
         self._link_ended = False
+        self._ended = Tally()
 
     @property
     def info(self) -> PeerInfo:
@@ -148,9 +149,16 @@ class Peer:
         )
 
     @property
-    def ingress_drops(self) -> Drops:
-        """Return why packets of this peer were of no layer."""
-        return self._ingress.drops
+    def tally(self) -> Tally:
+        """Return what all the peer's media counted since it entered."""
+        tally = Tally()
+        tally.add(self._ended)
+        tally.drops.update(self._ingress.drops)
+        for slot in self.slots.values():
+            tally.add_slot(slot)
+        for publication in self.publications.values():
+            tally.add_track(publication.line.track)
+        return tally
 
     # --- what is negotiated -------------------------------------------------------------------
 
@@ -199,19 +207,25 @@ class Peer:
 
     def _unpublish(self, mid: str) -> signals.TrackUnpublished:
         publication = self.publications.pop(mid)
+        self._ended.add_track(publication.line.track)
         self._ingress.remove(mid)
         return signals.TrackUnpublished(peer=self.id, track=publication.line.track.id)
 
     def _lay_slots(self, plan: LinkPlan, link: Link) -> None:
         offered = {slot.mid for slot in plan.slots}
         for mid in [mid for mid in self.slots if mid not in offered]:
-            self.slots.pop(mid).clear()
+            self._take_slot(mid)
         for slot in plan.slots:
             if slot.mid not in self.slots:
                 digest = hashlib.sha256(self._seed + slot.mid.encode()).digest()
                 start = int.from_bytes(digest[:4], "big")
                 self.slots[slot.mid] = Slot(slot_line(slot), start=start, link=link, labels=self)
         self._slot_of = {slot.ssrc: slot for slot in self.slots.values()}
+
+    def _take_slot(self, mid: str) -> None:
+        slot = self.slots.pop(mid)
+        slot.clear()
+        self._ended.add_slot(slot)
 
     def mute(self, mid: str, muted: bool) -> signals.TrackChanged | None:
         """Mute or unmute a published track; None when that changes nothing. Raises `Refusal`."""
@@ -318,9 +332,9 @@ class Peer:
         return changes
 
     def _end_media(self) -> list[signals.RoomChange]:
-        for slot in self.slots.values():
-            slot.clear()
-        self.slots, self._slot_of = {}, {}
+        for mid in list(self.slots):
+            self._take_slot(mid)
+        self._slot_of = {}
         changes: list[signals.RoomChange] = [self._unpublish(mid) for mid in list(self.publications)]
         if self.link is not None:
             self.link.close()

@@ -13,6 +13,8 @@ from sfu.room.peer import Peer, PeerState
 from sfu.room.ports import Journal, Limits, Link, Refusal
 from sfu.signaling.plan import LinkPlan
 
+REJOIN = frozenset({Code.LINK_TIMEOUT, Code.LINK_LOST, Code.DRAINING, Code.INTERNAL})
+"""Ends after which a client may come back with a new ticket."""
 ELECTION_INTERVAL_S = 0.1
 SPEAKING_INTERVAL_S = 0.2
 FOLLOW_INTERVAL_S = 0.25
@@ -85,7 +87,7 @@ class Room:
         for id_ in peer.own_tracks:
             self._tracks.pop(id_, None)
             self._voices.remove(id_)
-        peer.close(code, "join" if code in (Code.LINK_TIMEOUT, Code.LINK_LOST) else "none")
+        peer.close(code, "join" if code in REJOIN else "none")
         self._announce(signals.PeerLeft(peer=peer.id, code=code))
         self._journal.peer_gone(self.id, peer, code)
         self._elect(self._clock())

@@ -1,0 +1,118 @@
+"""`parley sfu`: every setting of a node as an option and an environment variable."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sfu.node.service import serve
+from sfu.node.settings import Settings
+from sfu.room.ports import Limits
+from sfu.transport.settings import NetworkSettings
+
+DEFAULTS = Settings()
+
+
+def _option(
+    name: str, variable: str, text: str, default: object, **more: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        f"--{name}",
+        envvar=f"PARLEY_{variable}",
+        show_envvar=True,
+        show_default=True,
+        default=default,
+        help=text,
+        **more,
+    )
+
+
+@click.command("sfu")
+@_option("data", "DATA", "Folder with control's public key and the cluster secret.", DEFAULTS.data, type=Path)
+@_option("node-id", "SFU_NODE_ID", "This node's name in tickets and reports.", DEFAULTS.node_id)
+@_option("region", "SFU_REGION", "Region, for placement.", DEFAULTS.region)
+@_option("host", "SFU_HOST", "Address to listen on for HTTP; empty: all.", DEFAULTS.host)
+@_option("port", "SFU_PORT", "HTTP and WebSocket port.", DEFAULTS.port)
+@_option("media-port", "SFU_MEDIA_PORT", "UDP port for all media.", DEFAULTS.network.port)
+@_option("bind-v4", "SFU_BIND_V4", "IPv4 address for media; empty: none.", DEFAULTS.network.bind_v4)
+@_option("bind-v6", "SFU_BIND_V6", "IPv6 address for media; empty: none.", DEFAULTS.network.bind_v6)
+@_option(
+    "advertise",
+    "SFU_ADVERTISE",
+    "IP addresses clients reach the media port at, separated by commas; empty: those of the interfaces.",
+    "",
+)
+@_option("signal-url", "SFU_SIGNAL_URL", "WebSocket URL browsers use; empty: the page's host, this port.", "")
+@_option("internal-url", "SFU_INTERNAL_URL", "URL at which control reaches this node; empty: loopback.", "")
+@_option("control-url", "CONTROL_URL", "Control's URL, to report to; empty: report to nobody.", "")
+@_option("loudest", "SFU_LOUDEST", "Microphones each peer hears; 0: all.", DEFAULTS.limits.loudest)
+@_option("max-room-peers", "SFU_MAX_ROOM_PEERS", "Peers in one room.", DEFAULTS.limits.max_peers)
+@_option("max-peers", "SFU_MAX_PEERS", "Peers on this node.", DEFAULTS.max_peers)
+@_option("max-connections", "SFU_MAX_CONNECTIONS", "WebSockets open at once.", DEFAULTS.max_connections)
+@_option("max-tracks", "SFU_MAX_TRACKS", "Tracks one peer may publish.", DEFAULTS.limits.max_tracks)
+@_option("max-slots", "SFU_MAX_SLOTS", "Receiving m-lines of one peer.", DEFAULTS.limits.max_slots)
+@_option("linger", "SFU_LINGER_S", "Seconds a lost peer's place is kept.", DEFAULTS.limits.linger_s)
+@_option(
+    "publisher-bitrate", "SFU_PUBLISHER_BPS", "Bit/s a publisher may send.", DEFAULTS.limits.publisher_max_bps
+)
+@_option("max-message", "SFU_MAX_MESSAGE_BYTES", "Largest signalling message.", DEFAULTS.max_message_bytes)
+@_option(
+    "message-rate", "SFU_MESSAGES_PER_S", "Signalling messages a client may send.", DEFAULTS.messages_per_s
+)
+@_option("message-burst", "SFU_MESSAGE_BURST", "Of these at once.", DEFAULTS.message_burst)
+@_option("report-interval", "SFU_REPORT_INTERVAL_S", "Seconds between reports.", DEFAULTS.report_interval_s)
+@_option("log-level", "LOG_LEVEL", "Least severe level that is logged.", "info")
+def command(**options: Any) -> None:
+    """Run a node: it forwards media, and needs no database and no control to keep calls going."""
+    logging.basicConfig(
+        level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    try:
+        asyncio.run(serve(settings_from(options)))
+    except OSError as error:
+        click.echo(f"parley sfu: {error}", err=True)
+        if error.filename:
+            click.echo("Run `parley run` once, or point --data at control's data folder.", err=True)
+        sys.exit(1)
+
+
+def settings_from(options: dict[str, Any]) -> Settings:
+    """Return the settings that the command line's options say."""
+    return Settings(
+        data=options["data"],
+        node_id=options["node_id"],
+        region=options["region"],
+        host=options["host"],
+        port=options["port"],
+        signal_url=options["signal_url"],
+        internal_url=options["internal_url"],
+        control_url=options["control_url"],
+        network=NetworkSettings(
+            port=options["media_port"],
+            bind_v4=options["bind_v4"],
+            bind_v6=options["bind_v6"],
+            addresses=tuple(part.strip() for part in options["advertise"].split(",") if part.strip()),
+        ),
+        limits=Limits(
+            max_peers=options["max_room_peers"],
+            max_tracks=options["max_tracks"],
+            max_slots=options["max_slots"],
+            loudest=options["loudest"],
+            linger_s=options["linger"],
+            publisher_max_bps=options["publisher_bitrate"],
+        ),
+        max_peers=options["max_peers"],
+        max_connections=options["max_connections"],
+        max_message_bytes=options["max_message"],
+        messages_per_s=options["message_rate"],
+        message_burst=options["message_burst"],
+        report_interval_s=options["report_interval"],
+    )
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,115 @@
+"""The node's metrics page, read off live state when it is scraped: counting costs the media path nothing.
+
+Counters of peers that are gone are folded into totals, so that no counter ever falls.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sfu.media.tally import Tally
+from sfu.node.node import Node
+from sfu.node.totals import Histogram
+from sfu.room.peer import Peer
+from sfu.transport.counters import LinkState
+
+
+class Metrics(Collector):
+    """Collects from one node. Names are `parley_node_…`; units are base units."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+
+    def page(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric family."""
+        yield from self._presence()
+        yield from self._traffic()
+        yield from self._media()
+        totals = self._node.totals
+        yield _histogram("loop_lag_seconds", "How late the event loop's ticks come.", totals.lag)
+
+    def _presence(self) -> Iterator[Metric]:
+        node = self._node
+        peers = list(_peers(node))
+        yield _gauge("rooms", "Rooms with peers in them.", len(node.rooms))
+        yield _gauge("peers", "Peers in all rooms.", len(peers))
+        yield _gauge("tracks", "Published tracks.", sum(len(peer.publications) for peer in peers))
+        yield _gauge("slots", "Slots of all peers.", sum(len(peer.slots) for peer in peers))
+        yield _gauge("draining", "1 while no new rooms are accepted.", int(node.draining))
+        yield _gauge("events_waiting", "Events control has not acknowledged.", node.journal.waiting)
+        yield _counter("joins", "Peers that entered.", node.totals.joins)
+        yield _counter("connections", "WebSockets opened.", node.totals.connections)
+        yield _counters("goodbyes", "Stays that ended, by code.", "code", node.totals.goodbyes)
+        yield _counters(
+            "refusals", "Messages and connections refused, by code.", "code", node.totals.refusals
+        )
+        states = {state: node.network.counters.links[state] for state in LinkState}
+        family = GaugeMetricFamily(
+            "parley_node_links", "Encrypted pipes to peers, by state.", labels=["state"]
+        )
+        for state, number in states.items():
+            family.add_metric([state.value], number)
+        yield family
+
+    def _traffic(self) -> Iterator[Metric]:
+        counters = self._node.network.counters
+        yield _counter("packets_in", "Datagrams received.", counters.datagrams_in)
+        yield _counter("packets_out", "Datagrams sent.", counters.datagrams_out)
+        yield _counter("bytes_in", "Bytes received.", counters.bytes_in)
+        yield _counter("bytes_out", "Bytes sent.", counters.bytes_out)
+        yield _counter("checks_answered", "ICE connectivity checks answered.", counters.checks_answered)
+        yield _counter("faults", "Contained exceptions; each is a bug.", counters.faults)
+        yield _counters("network_drops", "Datagrams dropped at the edge.", "reason", counters.drops)
+        yield _counters("link_ends", "Links that closed, by reason.", "reason", counters.ends)
+
+    def _media(self) -> Iterator[Metric]:
+        tally = Tally()
+        tally.add(self._node.totals.media)
+        for peer in _peers(self._node):
+            tally.add(peer.tally)
+        yield _counter("packets_forwarded", "Media packets forwarded into slots.", tally.forwarded)
+        yield _counter("retransmissions", "Packets sent again for a NACK.", tally.retransmitted)
+        yield _counter("nacks_received", "Packets receivers asked for again.", tally.nacks)
+        yield _counter("nacks_missed", "Of these, not in any history.", tally.nacks_missed)
+        yield _counter("nacks_sent", "Packets asked of publishers again.", tally.nacks_sent)
+        yield _counter("plis_sent", "Key frames asked of publishers.", tally.plis_sent)
+        yield _counter("switches", "Sources or layers that began in a slot.", tally.switches)
+        yield _counters("media_drops", "Media packets not forwarded.", "reason", tally.drops)
+
+
+def _peers(node: Node) -> Iterator[Peer]:
+    for room in node.rooms.values():
+        yield from room.peers.values()
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"parley_node_{name}", text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"parley_node_{name}", text, value=value)
+
+
+def _counters(name: str, text: str, label: str, values: Mapping[Any, int]) -> Metric:
+    family = CounterMetricFamily(f"parley_node_{name}", text, labels=[label])
+    for key, value in sorted(values.items()):
+        family.add_metric([str(key)], value)
+    return family
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    buckets: list[tuple[str, float]] = []
+    seen = 0
+    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
+        seen += count
+        buckets.append((bound, seen))
+    return HistogramMetricFamily(f"parley_node_{name}", text, buckets=buckets, sum_value=histogram.sum)

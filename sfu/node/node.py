@@ -1,0 +1,214 @@
+"""The node: rooms, who may enter them, the ticker that keeps them going, and the way out.
+
+Everything here runs on one event loop. State changes only in synchronous methods; what awaits is
+the WebSocket endpoint, the ticker and the journal.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from sfu.contract.codes import Code
+from sfu.contract.operations import CloseRoom, Drain, Load, MutePeer, NodeCommand, RemovePeer
+from sfu.contract.signals import PROTOCOL, Hello, Welcome, encode
+from sfu.contract.ticket import Ticket, TicketRefused, verify
+from sfu.node.journal import Journal
+from sfu.node.outbox import Outbox
+from sfu.node.seat import Seat
+from sfu.node.settings import Settings
+from sfu.node.totals import Totals
+from sfu.room.peer import Peer
+from sfu.room.ports import Refusal
+from sfu.room.room import Room
+from sfu.transport.certificate import Certificate
+from sfu.transport.network import Network
+
+_log = logging.getLogger(__name__)
+
+LAG_SMOOTHING = 0.1
+
+
+class Node:
+    """One `sfu` process. `ticket_key` is control's public key, `cluster_secret` what both share."""
+
+    def __init__(self, settings: Settings, ticket_key: Ed25519PublicKey, cluster_secret: bytes) -> None:
+        self.settings = settings
+        self.network = Network(settings.network, Certificate.generate())
+        self.rooms: dict[str, Room] = {}
+        self.seats: dict[str, Seat] = {}
+        """By resume token."""
+        self.draining = False
+        self.totals = Totals()
+        self.lag_s = 0.0
+        self.journal = Journal(settings, cluster_secret, self._load, lambda: self.draining)
+        self._ticket_key = ticket_key
+        self._used_tickets: dict[str, int] = {}
+        self._measured = (time.monotonic(), time.process_time(), 0)
+
+    @property
+    def peers(self) -> int:
+        """How many peers there are in all rooms."""
+        return len(self.seats)
+
+    # --- entering -----------------------------------------------------------------------------
+
+    def admit(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:
+        """Let a client in, or let it take up its stay again. Raises `Refusal`."""
+        if hello.protocol != PROTOCOL:
+            raise Refusal(Code.PROTOCOL_UNSUPPORTED, f"this node speaks version {PROTOCOL}")
+        if hello.resume is not None:
+            return self._resume(hello, hello.resume, outbox, loopback=loopback)
+        return self._enter(hello, outbox, loopback=loopback)
+
+    def _enter(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:
+        ticket = self._check(hello.ticket or "")
+        if self.peers >= self.settings.max_peers:
+            raise Refusal(Code.NODE_FULL)
+        room = self._room(ticket.room)
+        resume = secrets.token_urlsafe(24)
+        peer = room.enter(ticket, resume=resume, seed=secrets.token_bytes(16))
+        seat = Seat(room, peer, self.network)
+        answer = seat.settle(hello.offer, hello.tracks, loopback=loopback)
+        self.seats[resume] = seat
+        self._used_tickets[ticket.id] = ticket.expires_at
+        peer.attach(outbox)
+        peer.send(self._welcome(seat, answer))
+        return seat
+
+    def _room(self, id_: str) -> Room:
+        """Return a room, opened if need be. One that stays empty is closed at the next tick."""
+        room = self.rooms.get(id_)
+        if room is None:
+            if self.draining:
+                raise Refusal(Code.DRAINING)
+            unix_offset = time.time() - time.monotonic()
+            room = self.rooms[id_] = Room(id_, self.settings.limits, self, time.monotonic, unix_offset)
+        return room
+
+    def _check(self, text: str) -> Ticket:
+        now = time.time()
+        try:
+            ticket = verify(text, self._ticket_key, node=self.settings.node_id, now=now)
+        except TicketRefused as refused:
+            raise Refusal(refused.code) from refused
+        self._used_tickets = {id_: expiry for id_, expiry in self._used_tickets.items() if expiry > now}
+        if ticket.id in self._used_tickets:
+            raise Refusal(Code.TICKET_REPLAYED)
+        return ticket
+
+    def _resume(self, hello: Hello, token: str, outbox: Outbox, *, loopback: bool) -> Seat:
+        seat = self.seats.get(token)
+        if seat is None:
+            raise Refusal(Code.RESUME_UNKNOWN)
+        answer = seat.settle(hello.offer, hello.tracks, loopback=loopback)
+        seat.peer.attach(outbox)
+        seat.peer.send(self._welcome(seat, answer))
+        seat.peer.relabel()
+        return seat
+
+    def _welcome(self, seat: Seat, answer: str) -> str:
+        return encode(
+            Welcome(
+                node=self.settings.node_id,
+                peer=seat.peer.id,
+                resume=seat.peer.resume,
+                linger_s=self.settings.limits.linger_s,
+                room=seat.room.snapshot,
+                sdp=answer,
+            )
+        )
+
+    # --- what rooms write down ----------------------------------------------------------------
+
+    def room_opened(self, room: str) -> None:
+        """The first peer is about to enter."""
+        self.journal.room_opened(room)
+
+    def room_closed(self, room: str, code: Code) -> None:
+        """Nobody is left."""
+        self.journal.room_closed(room, code)
+
+    def peer_entered(self, room: str, peer: Peer) -> None:
+        """A peer came."""
+        self.totals.joins += 1
+        self.journal.peer_entered(room, peer)
+
+    def peer_gone(self, room: str, peer: Peer, code: Code) -> None:
+        """A peer is gone for good: its place cannot be taken up again."""
+        self.seats.pop(peer.resume, None)
+        self.totals.goodbyes[code] += 1
+        self.totals.media.add(peer.tally)
+        self.journal.peer_gone(room, peer, code)
+
+    # --- commands -----------------------------------------------------------------------------
+
+    def obey(self, command: NodeCommand) -> None:
+        """Do what control says. What is already so, or no longer here, is no error."""
+        if isinstance(command, Drain):
+            self.draining = True
+            return
+        room = self.rooms.get(command.room)
+        if room is None:
+            return
+        if isinstance(command, CloseRoom):
+            self._close(room, Code.ROOM_CLOSED)
+            return
+        peer = room.peers.get(command.peer)
+        if peer is not None and isinstance(command, RemovePeer):
+            room.leave(peer, Code.REMOVED)
+        elif peer is not None and isinstance(command, MutePeer):
+            room.mute_source(peer, command.source)
+
+    def _close(self, room: Room, code: Code) -> None:
+        room.close(code)
+        del self.rooms[room.id]
+
+    # --- time ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Tick until cancelled, measuring how late each tick comes."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due = max(due + self.settings.tick_s, loop.time())
+            await asyncio.sleep(due - loop.time())
+            lag = max(0.0, loop.time() - due)
+            self.lag_s += LAG_SMOOTHING * (lag - self.lag_s)
+            self.totals.lag.observe(lag)
+            self._tick()
+
+    def _tick(self) -> None:
+        for room in list(self.rooms.values()):
+            try:
+                room.tick()
+            except Exception:
+                _log.exception("a tick failed; its room is closed")
+                self._close(room, Code.INTERNAL)
+                continue
+            if not room.peers:
+                self._close(room, Code.LEFT)
+        self.network.flush()
+
+    def _load(self) -> Load:
+        """Return how busy the node was since the last call."""
+        at, cpu, sent = self._measured
+        now = (time.monotonic(), time.process_time(), self.network.counters.datagrams_out)
+        self._measured = now
+        elapsed = max(1e-3, now[0] - at)
+        return Load(
+            rooms=len(self.rooms),
+            peers=self.peers,
+            packets_out_per_s=(now[2] - sent) / elapsed,
+            loop_lag_s=self.lag_s,
+            cpu=(now[1] - cpu) / elapsed,
+        )
+
+    def close(self) -> None:
+        """Tell everybody that the node stops: their clients can join anew elsewhere."""
+        self.draining = True
+        for room in list(self.rooms.values()):
+            self._close(room, Code.DRAINING)
+        self.network.close()

@@ -1,0 +1,115 @@
+"""The node as a process: its HTTP port, its tasks, its orderly end."""
+
+import asyncio
+import gc
+import logging
+import signal
+import time
+
+import msgspec
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from sfu.contract.operations import command_decoder, verify_token
+from sfu.node.metrics import Metrics
+from sfu.node.node import Node
+from sfu.node.settings import Settings
+from sfu.node.websocket import SignalEndpoint
+
+_log = logging.getLogger(__name__)
+
+MAX_COMMAND_BYTES = 64 * 1024
+
+
+def load_keys(settings: Settings) -> tuple[Ed25519PublicKey, bytes]:
+    """Return control's public key and the cluster secret. Raises OSError, ValueError or TypeError."""
+    key = load_pem_public_key((settings.data / "ticket-verifying.pem").read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise TypeError("ticket-verifying.pem does not hold an Ed25519 key")
+    return key, bytes.fromhex((settings.data / "cluster.secret").read_text().strip())
+
+
+def application(node: Node, endpoint: SignalEndpoint, cluster_secret: bytes) -> web.Application:
+    """Return the node's HTTP interface: signalling, health, metrics, commands."""
+    metrics = Metrics(node)
+
+    async def health(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "node": node.settings.node_id})
+
+    async def ready(_request: web.Request) -> web.Response:
+        status = 503 if node.draining else 200
+        return web.json_response({"draining": node.draining, "peers": node.peers}, status=status)
+
+    async def scrape(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.page(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    async def command(request: web.Request) -> web.Response:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not verify_token(token, cluster_secret, audience=node.settings.node_id, now=time.time()):
+            raise web.HTTPUnauthorized(text="A token of the cluster for this node is required.")
+        try:
+            node.obey(command_decoder.decode(await request.read()))
+        except msgspec.DecodeError as error:
+            raise web.HTTPBadRequest(text=f"Not a command: {error}") from error
+        return web.json_response({})
+
+    app = web.Application(client_max_size=MAX_COMMAND_BYTES)
+    app.router.add_get("/signal", endpoint.serve)
+    app.router.add_get("/healthz", health)
+    app.router.add_get("/readyz", ready)
+    app.router.add_get("/metrics", scrape)
+    app.router.add_post("/internal/commands", command)
+    return app
+
+
+async def serve(settings: Settings) -> None:
+    """Run a node until SIGINT or SIGTERM. Raises OSError when a port is taken or a key is missing."""
+    ticket_key, cluster_secret = load_keys(settings)
+    node = Node(settings, ticket_key, cluster_secret)
+    endpoint = SignalEndpoint(node)
+    runner = web.AppRunner(
+        application(node, endpoint, cluster_secret), access_log=None, shutdown_timeout=settings.drain_s
+    )
+    await runner.setup()
+    try:
+        await node.network.open()
+        await web.TCPSite(runner, settings.host or None, settings.port).start()
+        _log.info(
+            "node %s: signalling on port %d, media on UDP port %d, reached at %s",
+            settings.node_id,
+            settings.port,
+            node.network.port,
+            ", ".join(each.address for each in node.network.candidates(loopback=False)),
+        )
+        _settle_garbage()
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(node.run()), tasks.create_task(node.journal.run())]
+            await _stop_asked()
+            _log.info("node %s stops", settings.node_id)
+            node.close()
+            endpoint.close()
+            for task in running:
+                task.cancel()
+    finally:
+        await runner.cleanup()
+        node.network.close()
+
+
+def _settle_garbage() -> None:
+    """Keep what lives as long as the process out of the collector's sight, and let it run less often.
+
+    A full collection walks every packet in every history; nothing on the media path makes cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
+async def _stop_asked() -> None:
+    """Return at SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
