@@ -1,0 +1,348 @@
+"""The one encrypted pipe to a peer: ICE-lite responder, DTLS, SRTP, data channels.
+
+A link is told of datagrams by the network, and tells its listener what was in them, synchronously. Media
+never waits: it is decrypted in the buffer that the socket was read into, and what is sent is encrypted
+into the batch of the coming flush. It knows nothing of rooms, tracks or SDP.
+
+The life of a link is the table TRANSITIONS. Whoever made it closes it with `close`; what closes it from
+within tells the listener (`link_closed`), once. Silence does not close it: `last_heard` says how long it
+has been, and what that means is for the node to decide.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from sfu.transport.bucket import TokenBucket
+from sfu.transport.certificate import Certificate
+from sfu.transport.counters import Counters, Drop, LinkEnd, LinkState
+from sfu.transport.directory import Directory
+from sfu.transport.dtls import DtlsServer
+from sfu.transport.sctp import DataChannels
+from sfu.transport.settings import NetworkSettings
+from sfu.transport.srtp import Opener, ReceiveBuffer, Sealer
+from sfu.transport.stun import Address, Message, role_conflict, success
+from sfu.transport.udp import UdpSockets
+
+logger = logging.getLogger(__name__)
+
+RTCP_TYPES = range(192, 224)
+"""The second byte of RTCP, where RTP has its marker and payload type (RFC 5761 §4)."""
+
+
+class LinkEvent(Enum):
+    """What moves a link from state to state."""
+
+    START = "start"
+    SECURED = "secured"
+    CLOSE = "close"
+
+
+TRANSITIONS: dict[LinkState, dict[LinkEvent, LinkState]] = {
+    LinkState.NEW: {LinkEvent.START: LinkState.CONNECTING, LinkEvent.CLOSE: LinkState.CLOSED},
+    LinkState.CONNECTING: {LinkEvent.SECURED: LinkState.CONNECTED, LinkEvent.CLOSE: LinkState.CLOSED},
+    LinkState.CONNECTED: {LinkEvent.CLOSE: LinkState.CLOSED},
+    LinkState.CLOSED: {},
+}
+"""Any other event is a bug."""
+
+
+class LinkListener(Protocol):
+    """Who a link tells. Called synchronously; an exception here closes the link, and nothing else."""
+
+    def link_connected(self) -> None:
+        """Media can be sent from now on."""
+
+    def link_closed(self, reason: LinkEnd) -> None:
+        """The link ended, and not because it was told to."""
+
+    def received_rtp(self, packet: bytes, now: float) -> None:
+        """Take a decrypted RTP packet that came at `now`, the loop's time in seconds."""
+
+    def received_rtcp(self, compound: bytes, now: float) -> None:
+        """Take a decrypted RTCP compound that came at `now`, the loop's time in seconds."""
+
+    def received_data(self, label: str, text: str) -> None:
+        """Take a message of the data channel `label`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """ICE credentials of ours (RFC 8445 §5.3)."""
+
+    ufrag: str
+    password: str
+
+    @classmethod
+    def generate(cls) -> "Credentials":
+        """Make new ones: 64 and 128 random bits."""
+        return cls(secrets.token_hex(8), secrets.token_hex(16))
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all links of a network stand on."""
+
+    settings: NetworkSettings
+    certificate: Certificate
+    counters: Counters
+    directory: Directory
+    sockets: UdpSockets
+    buffer: ReceiveBuffer
+
+
+class Link:
+    """One peer's link. Made by `Network.create_link`.
+
+    `send_rtp(prefix, tail)` queues the RTP packet `prefix + tail`, and `send_rtcp(compound)` an RTCP
+    compound, both in the clear, until the next flush; what cannot be sent is counted. `last_heard` is the
+    loop's time, in seconds, of the last datagram that was certainly the peer's: a check with integrity,
+    or media that decrypted; before the first, that of the link's making.
+    """
+
+    def __init__(self, listener: LinkListener, ground: Ground) -> None:
+        self._listener = listener
+        self._ground = ground
+        self._loop = asyncio.get_running_loop()
+        self._sealer = Sealer(ground.counters)
+        self._opener: Opener | None = None
+        self._data: DataChannels | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._dtls = DtlsServer(
+            ground.certificate, ground.settings, ground.counters, self._send_dtls, self._closed_by_peer
+        )
+        self._credentials: list[Credentials] = []
+        self._addresses: dict[Address, None] = {}  # in the order last confirmed
+        self._remote: Address | None = None
+        self._checks = TokenBucket(ground.settings.checks_per_s, ground.settings.check_burst)
+        self.state = LinkState.NEW
+        self.last_heard = self._loop.time()
+        self.send_rtp: Callable[[bytes, bytes], None] = self._sealer.send_rtp
+        self.send_rtcp: Callable[[bytes], None] = self._sealer.send_rtcp
+        ground.counters.links[self.state] += 1
+        self.restart_ice()
+
+    @property
+    def ufrag(self) -> str:
+        """The current local username fragment."""
+        return self._credentials[-1].ufrag
+
+    @property
+    def pwd(self) -> str:
+        """The current local ICE password."""
+        return self._credentials[-1].password
+
+    @property
+    def remote_address(self) -> Address | None:
+        """Where the link sends: the address the peer's checks nominated, None before the first."""
+        return self._remote
+
+    def restart_ice(self) -> None:
+        """Take new credentials. Those in use stay valid until a check confirms the new; DTLS stays up."""
+        if self.state is LinkState.CLOSED:
+            return
+        made = Credentials.generate()
+        self._keep_credentials([*self._credentials[:1], made])
+        self._ground.directory.by_ufrag[made.ufrag.encode()] = self
+
+    def start(self, remote_fingerprints: Sequence[tuple[str, str]], *, data_channels: bool) -> None:
+        """Await the peer's handshake, for as long as the settings allow.
+
+        The peer is the DTLS client (our answer says `a=setup:passive`). A fingerprint is an algorithm and
+        a hexadecimal value; ValueError if there is none.
+        """
+        if not remote_fingerprints:
+            raise ValueError("A peer without a certificate fingerprint cannot be told from an impostor.")
+        self._move(LinkEvent.START)
+        self._connecting = self._loop.create_task(self._connect(remote_fingerprints, data_channels))
+
+    def send_data(self, label: str, text: str) -> bool:
+        """Send `text` on a data channel; False, and counted, if it is not open or has too much waiting."""
+        if self._data is None:
+            self._drop(Drop.DATA_NOT_CONNECTED)
+            return False
+        return self._data.send(label, text)
+
+    def close(self, reason: LinkEnd = LinkEnd.CLOSED_HERE) -> None:
+        """Say goodbye to the peer and let go of everything. Does not call the listener."""
+        if self.state is LinkState.CLOSED:
+            return
+        self._move(LinkEvent.CLOSE)
+        self._ground.counters.ends[reason] += 1
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._sealer.shut()
+        self._opener = None
+        if self._data is not None:
+            self._data.close()
+        self._dtls.close()
+        for each in self._credentials:
+            del self._ground.directory.by_ufrag[each.ufrag.encode()]
+        for address in list(self._addresses):
+            self._forget(address)
+
+    # What the network tells of.
+
+    def receive_check(self, check: Message, ufrag: bytes, source: Address, now: float) -> None:
+        """Take a Binding request that names our `ufrag`; answer it if it is genuine."""
+        credentials = next(each for each in self._credentials if each.ufrag.encode() == ufrag)
+        password = credentials.password.encode()
+        if not check.authentic(password):
+            return self._drop(Drop.STUN_BAD_INTEGRITY)
+        if not self._checks.take(now):
+            return self._drop(Drop.STUN_RATE)
+        if check.controlled:
+            # We are lite, so the peer must be the controlling one, whatever its tie-breaker says.
+            self._ground.sockets.send(role_conflict(check.transaction, password), source)
+            return self._drop(Drop.STUN_ROLE_CONFLICT)
+        if not self._claim(source, now):
+            return self._drop(Drop.STUN_ADDRESS_TAKEN)
+        self.last_heard = now
+        self._ground.counters.checks_answered += 1
+        self._ground.sockets.send(success(check.transaction, source, password), source)
+        if credentials is self._credentials[-1]:
+            self._keep_credentials([credentials])
+        if check.use_candidate or self._remote is None:
+            self._send_to(source)
+        return None
+
+    def receive_dtls(self, datagram: bytes, now: float) -> None:
+        """Take a DTLS datagram from a validated address."""
+        self._dtls.receive(datagram, now)
+
+    def receive_media(self, size: int, now: float) -> None:
+        """Take the SRTP or SRTCP packet of `size` bytes that lies in the receive buffer."""
+        opener = self._opener
+        if opener is None:
+            return self._drop(Drop.SRTP_NOT_CONNECTED)
+        if self._ground.buffer.octets[1] in RTCP_TYPES:
+            packet = opener.rtcp(size)
+            deliver: Callable[[bytes, float], None] = self._listener.received_rtcp
+        else:
+            packet = opener.rtp(size)
+            deliver = self._listener.received_rtp
+        if packet is None:
+            return None
+        self.last_heard = now
+        try:
+            deliver(packet, now)
+        except Exception:
+            self._listener_failed()
+        return None
+
+    # From within.
+
+    async def _connect(self, fingerprints: Sequence[tuple[str, str]], data_channels: bool) -> None:
+        """Shake hands, then carry media; or end."""
+        try:
+            async with asyncio.timeout(self._ground.settings.handshake_timeout_s):
+                failure = await self._dtls.handshake(fingerprints)
+            if failure is None:
+                self._secured(data_channels)
+        except TimeoutError:
+            failure = LinkEnd.HANDSHAKE_TIMEOUT
+        except Exception:
+            logger.exception("A handshake failed through a fault of ours")
+            self._ground.counters.faults += 1
+            failure = LinkEnd.FAULT
+        self._connecting = None
+        if failure is not None:
+            self.end(failure)
+
+    def _secured(self, data_channels: bool) -> None:
+        ground = self._ground
+        assert self._remote is not None, (
+            "DTLS comes from validated addresses, of which the first is the remote"
+        )
+        receiving, sending = self._dtls.srtp_sessions()
+        self._opener = Opener(receiving, ground.buffer, ground.settings.sources_per_link, ground.counters)
+        self._sealer.open(sending, ground.sockets.batch_for(self._remote), self._remote)
+        if data_channels:
+            self._data = DataChannels(
+                self._dtls.transport, ground.settings, ground.counters, self._received_data
+            )
+            self._data.start()
+        self._move(LinkEvent.SECURED)
+        try:
+            self._listener.link_connected()
+        except Exception:
+            self._listener_failed()
+
+    def _closed_by_peer(self) -> None:
+        self.end(LinkEnd.CLOSED_BY_PEER)
+
+    def _received_data(self, label: str, text: str) -> None:
+        if self.state is LinkState.CLOSED:
+            return
+        try:
+            self._listener.received_data(label, text)
+        except Exception:
+            self._listener_failed()
+
+    def _listener_failed(self) -> None:
+        logger.exception("A link's listener raised; closing the link")
+        self._ground.counters.faults += 1
+        self._drop(Drop.LISTENER_FAULT)
+        self.end(LinkEnd.FAULT)
+
+    def end(self, reason: LinkEnd) -> None:
+        """Close for a reason of the link's own, and tell the listener."""
+        if self.state is LinkState.CLOSED:
+            return
+        self.close(reason)
+        try:
+            self._listener.link_closed(reason)
+        except Exception:
+            logger.exception("A link's listener raised when told of its end")
+            self._ground.counters.faults += 1
+
+    def _move(self, event: LinkEvent) -> None:
+        following = TRANSITIONS[self.state].get(event)
+        if following is None:
+            raise RuntimeError(f"A link that is {self.state} cannot {event.value}.")
+        self._ground.counters.links[self.state] -= 1
+        self._ground.counters.links[following] += 1
+        self.state = following
+
+    def _keep_credentials(self, kept: list[Credentials]) -> None:
+        """Make `kept` the credentials that checks may name."""
+        for each in self._credentials:
+            if each not in kept:
+                del self._ground.directory.by_ufrag[each.ufrag.encode()]
+        self._credentials = kept
+
+    def _claim(self, source: Address, now: float) -> bool:
+        """Make `source` an address of this link's, unless it is that of another that is alive."""
+        by_address = self._ground.directory.by_address
+        holder = by_address.get(source)
+        if holder is not None and holder is not self:
+            if now - holder.last_heard < self._ground.settings.address_hold_s:
+                return False
+            holder._forget(source)
+        by_address[source] = self
+        self._addresses.pop(source, None)
+        self._addresses[source] = None
+        if len(self._addresses) > self._ground.settings.addresses_per_link:
+            self._forget(next(each for each in self._addresses if each != self._remote))
+        return True
+
+    def _forget(self, address: Address) -> None:
+        del self._addresses[address]
+        del self._ground.directory.by_address[address]
+
+    def _send_to(self, address: Address) -> None:
+        if address == self._remote:
+            return
+        self._remote = address
+        self._sealer.redirect(self._ground.sockets.batch_for(address), address)
+
+    def _send_dtls(self, datagram: bytes) -> None:
+        if self._remote is not None:
+            self._ground.sockets.send(datagram, self._remote)
+
+    def _drop(self, reason: Drop) -> None:
+        self._ground.counters.drops[reason] += 1
