@@ -1,0 +1,80 @@
+"""What a server under measurement has to offer, and the people in it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tests.bench.process import Server
+from tests.bench.scenario import AUDIO_PACKET_BYTES, VIDEO, Scenario
+from tests.load.light.pump import Pump
+from tests.load.light.sources import AudioStream, Stream, VideoStream
+
+LEVEL_EXTENSION = 1
+
+
+class Counted(Protocol):
+    """What a receiver counts: packets that came, packets known to be missing."""
+
+    packets: int
+
+    @property
+    def gone(self) -> int:
+        """Packets that should have come and did not."""
+
+
+class Population:
+    """Everybody in the room, seen as streams sent and streams received."""
+
+    def __init__(self, streams: Sequence[Stream], receptions: Sequence[Counted]) -> None:
+        self.streams = tuple(streams)
+        self._receptions = receptions
+
+    def sent(self) -> int:
+        """Packets sent so far."""
+        return sum(stream.packets for stream in self.streams)
+
+    def received(self) -> int:
+        """Packets received so far, by all."""
+        return sum(reception.packets for reception in self._receptions)
+
+    def gone(self) -> int:
+        """Packets missing so far, at all."""
+        return sum(reception.gone for reception in self._receptions)
+
+    def flowing(self) -> int:
+        """Streams of which at least one packet came."""
+        return sum(reception.packets > 0 for reception in self._receptions)
+
+
+class Subject(Protocol):
+    """A server, started for one run."""
+
+    name: str
+    server: Server
+
+    async def start(self, folder: Path) -> None:
+        """Start, and return when it takes participants; `folder` is its to write in."""
+
+    async def populate(self, scenario: Scenario, pump: Pump) -> Population:
+        """Let everybody in and media flow."""
+
+    async def stop(self) -> None:
+        """Let everybody out and stop."""
+
+
+class SubjectFailed(Exception):
+    """The server did not do its part."""
+
+
+def level_of(index: int) -> int:
+    """Return the constant audio level of a participant: three are loud, nobody is silent (-dBov)."""
+    return 20 + index if index < 3 else 50 + index
+
+
+def stream_of(scenario: Scenario, index: int) -> Stream:
+    """Return what a participant sends."""
+    if scenario.kind == "video":
+        return VideoStream(VIDEO)
+    return AudioStream(
+        level=lambda _now: level_of(index), level_extension=LEVEL_EXTENSION, packet_bytes=AUDIO_PACKET_BYTES
+    )
