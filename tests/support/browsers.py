@@ -151,6 +151,21 @@ class Page:
         await self.press("Backspace")
         await self.type(text)
 
+    async def set_cookie(self, origin: str, name: str, value: str) -> None:
+        """Give the page's storage a cookie that scripts cannot read."""
+        await self._session.call(
+            "storage.setCookie",
+            cookie={
+                "name": name,
+                "value": {"type": "string", "value": value},
+                "domain": URL(origin).host,
+                "path": "/",
+                "httpOnly": True,
+                "sameSite": "lax",
+            },
+            partition={"type": "context", "context": self._context},
+        )
+
     async def resize(self, width: int, height: int) -> None:
         """Give the page a size in CSS pixels."""
         await self._session.call(

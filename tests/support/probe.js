@@ -21,6 +21,15 @@
     return mean.map((sum) => Math.round(sum / (data.length / 4)));
   }
 
+  // The colour of the next picture of a video, or null if none comes soon: a frozen video shows nobody.
+  async function live(video, patienceMs = 700) {
+    const timely = await new Promise((resolve) => {
+      video.requestVideoFrameCallback(() => resolve(true));
+      setTimeout(() => resolve(false), patienceMs);
+    });
+    return timely ? colour(video) : null;
+  }
+
   // Records a stream and decodes the record, which needs no sound device (an AudioContext does, in Firefox).
   async function record(stream, ms) {
     const recorder = new MediaRecorder(new MediaStream(stream.getAudioTracks()));
@@ -58,6 +67,29 @@
       for (const frequency of frequencies) if (share(block, frequency) > 0.6) heard.add(frequency);
     }
     return [...heard];
+  }
+
+  // From the next click on the button: when the first picture was decoded and the first sound heard in
+  // each receiver, in seconds, as soon as there are `count` of both.
+  function arrivals(selector, count) {
+    return new Promise((resolve) => {
+      const watch = async ({ timeStamp: clickedAt }) => {
+        const [seen, heard] = [new Map(), new Map()];
+        while (seen.size < count || heard.size < count) {
+          for (const connection of connections) {
+            for (const report of (await connection.getStats()).values()) {
+              if (report.type !== "inbound-rtp") continue;
+              const [firsts, here] =
+                report.kind === "video" ? [seen, report.framesDecoded > 0] : [heard, report.totalAudioEnergy > 1e-4];
+              if (here && !firsts.has(report.id)) firsts.set(report.id, (performance.now() - clickedAt) / 1000);
+            }
+          }
+          await new Promise((next) => setTimeout(next, 10));
+        }
+        resolve({ seen: [...seen.values()], heard: [...heard.values()] });
+      };
+      document.querySelector(selector).addEventListener("click", watch, { capture: true, once: true });
+    });
   }
 
   // Why a click in the middle of the element would not reach it, or null if it would.
@@ -107,5 +139,5 @@
   }
 
   if (settings.camera && navigator.mediaDevices) camera(settings.camera);
-  window.probe = { connections, colour, tones, obstacle };
+  window.probe = { connections, colour, live, tones, arrivals, obstacle };
 }

@@ -1,0 +1,117 @@
+"""The product's two services as real processes in a network namespace, with data folders of their own."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from control.keys import ensure_secrets
+from tests.support.http import http
+from tests.support.network import Network
+from tests.support.processes import Process
+from tests.support.waiting import until
+
+CONTROL_PORT, NODE_PORT = 8080, 8081
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who has signed up, with `PASSWORD`, and an access token of theirs."""
+
+    name: str
+    email: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A meeting that was made."""
+
+    code: str
+    url: str
+    title: str
+    host: Account
+
+
+class Service:
+    """Control and a node, running; and the REST API as a client uses it."""
+
+    def __init__(self, origin: str, logs: list[Path], client: aiohttp.ClientSession) -> None:
+        self.origin = origin
+        self.logs = logs
+        self._client = client
+        self._accounts: dict[str, Account] = {}
+
+    async def account(self, name: str) -> Account:
+        """Return the account of this name; at its first mention it is made."""
+        if name not in self._accounts:
+            email = f"{name.lower()}@example.org"
+            body = {"email": email, "name": name, "password": PASSWORD}
+            made = await self.call("POST", "/api/accounts", body)
+            self._accounts[name] = Account(name, email, made["access_token"])
+        return self._accounts[name]
+
+    async def meeting(
+        self, host: Account, title: str = "Planning", *, guests_allowed: bool = True
+    ) -> Meeting:
+        """Make a meeting."""
+        body = {"title": title, "guests_allowed": guests_allowed}
+        made = await self.call("POST", "/api/meetings", body, token=host.token)
+        return Meeting(made["code"], f"{self.origin}/m/{made['code']}", title, host)
+
+    async def end(self, meeting: Meeting) -> None:
+        """End the meeting, as its host."""
+        await self.call("POST", f"/api/meetings/{meeting.code}/end", token=meeting.host.token)
+
+    async def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Any:
+        """Call the API; raise `AssertionError` with its complaint."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        url = f"{self.origin}{path}"
+        async with self._client.request(method, url, json=body, headers=headers) as response:
+            answer = await response.json()
+        assert response.ok, f"{method} {path}: {response.status} {answer}"
+        return answer
+
+
+@asynccontextmanager
+async def service(network: Network, folder: Path) -> AsyncIterator[Service]:
+    """Run control and a node in the network's server namespace; their data and logs go to the folder."""
+    data = folder / "data"
+    ensure_secrets(data)
+    env = {
+        "PARLEY_DATA": str(data),
+        "PARLEY_CONTROL_PORT": str(CONTROL_PORT),
+        "PARLEY_CONTROL_URL": f"http://127.0.0.1:{CONTROL_PORT}",
+        "PARLEY_SFU_PORT": str(NODE_PORT),
+    }
+    origin = f"http://{network.address}:{CONTROL_PORT}"
+    ready_at = {
+        "control.cli": f"{origin}/readyz",
+        "sfu.node.cli": f"http://{network.address}:{NODE_PORT}/readyz",
+    }
+    logs = []
+    with ExitStack() as closing:
+        async with http(network.server) as client:
+            for module, url in ready_at.items():
+                argv = network.server.command(sys.executable, "-m", module)
+                log = folder / f"{module}.log"
+                process = closing.enter_context(Process(argv, log, env=env))
+                await _ready(process, client, url)
+                logs.append(log)
+            yield Service(origin, logs, client)
+
+
+async def _ready(process: Process, client: aiohttp.ClientSession, url: str) -> None:
+    async def ready() -> bool:
+        try:
+            async with client.get(url) as response:
+                return response.ok
+        except aiohttp.ClientConnectionError:
+            return not process.alive()
+
+    await until(f"{url} answers", ready)
