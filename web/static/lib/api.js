@@ -14,8 +14,8 @@ import { ParleyError } from "./errors.js";
  *   ended_at: string | null, is_host?: boolean, id?: string, created_at?: string, url?: string}} MeetingInfo
  * @typedef {{ticket: string, signal_url: string, peer: string, room: string, name: string, is_host: boolean,
  *   access_token: string | null}} Entry permission to enter a meeting's room on its node
- * @typedef {{id: string | number, meeting: string, kind: "text" | "system", text: string,
- *   author: {id: string, name: string} | null, sent_at: string}} Message
+ * @typedef {{id: string, meeting: string, kind: "text" | "system", text: string,
+ *   author: {id: string, name: string} | null, sent_at: string}} Message ids rise with time; a guest's author id is the peer's
  * @typedef {{peer: string, name: string, user: string | null, joined_at: string, left_at: string | null}} Attendance
  */
 
@@ -30,7 +30,7 @@ export class Api {
   #fetch;
 
   /**
-   * @param {{base?: string, token?: string | null, fetch?: typeof fetch}} [options]
+   * @param {{base?: string, token?: string | null, fetch?: typeof globalThis.fetch}} [options]
    *   `base` is the server's origin, by default the page's own
    */
   constructor({ base = "", token = null, fetch = globalThis.fetch.bind(globalThis) } = {}) {

@@ -1,0 +1,38 @@
+/**
+ * Which codecs an offer names. Browsers offer every profile of every codec in every m-line: with a
+ * dozen slots that is 100 kB and a slow start. One profile each is enough.
+ */
+
+/** @typedef {{mimeType: string, sdpFmtpLine?: string, clockRate: number, channels?: number}} Codec */
+
+/** What tells the one wanted profile of a codec. @type {Record<string, (fmtp: string) => boolean>} */
+const PROFILES = {
+  "video/vp8": () => true,
+  "video/vp9": (fmtp) => fmtp === "" || fmtp.includes("profile-id=0"),
+  "video/h264": (fmtp) => fmtp.includes("packetization-mode=1") && fmtp.includes("profile-level-id=42e01f"),
+  "video/av1": (fmtp) => !/profile=[12]/u.test(fmtp),
+  "video/rtx": () => true,
+  "audio/opus": () => true,
+  "audio/red": () => true,
+};
+
+/** Codecs in the order they are offered. */
+export const VIDEO_CODECS = ["video/VP8", "video/VP9", "video/H264", "video/AV1", "video/rtx"];
+export const AUDIO_CODECS = ["audio/opus", "audio/red"];
+
+/**
+ * Of the codecs a browser has, the first of each wanted kind in its wanted profile, in the wanted order.
+ * Empty when it has none of them, which for `setCodecPreferences` means its own defaults.
+ * @template {Codec} C
+ * @param {C[]} available @param {string[]} wanted
+ * @returns {C[]}
+ */
+export function choose(available, wanted) {
+  return wanted.flatMap((mimeType) => {
+    const fits = PROFILES[mimeType.toLowerCase()] ?? (() => true);
+    const codec = available.find(
+      (one) => one.mimeType.toLowerCase() === mimeType.toLowerCase() && fits((one.sdpFmtpLine ?? "").toLowerCase()),
+    );
+    return codec ? [codec] : [];
+  });
+}

@@ -1,0 +1,213 @@
+/**
+ * The one PeerConnection to a node: what is sent, the slots to receive in, the data channels.
+ *
+ * The client makes every offer and the node answers, so there is no glare. An m-line is added when a
+ * source is first published, and kept: `sync` says whether the node must be told by a new offer.
+ * Slots are only ever added. It knows SDP as something to pass on, not to read.
+ */
+
+import { AUDIO_CODECS, choose, VIDEO_CODECS } from "./codecs.js";
+import { Emitter } from "./emitter.js";
+import { SlotLabels } from "./slots.js";
+
+/**
+ * @typedef {import("./protocol.js").Source} Source
+ * @typedef {import("./protocol.js").PublishedTrack} PublishedTrack
+ * @typedef {import("./protocol.js").DataDelivery} DataDelivery
+ * @typedef {{track: MediaStreamTrack | null, muted: boolean, width: number, height: number}} Publication
+ *   what is published of a source; a null track sends nothing (camera off)
+ * @typedef {{state: RTCPeerConnectionState, data: DataDelivery}} ConnectionEvents
+ */
+
+const AUDIO_SLOTS = 3;
+const VIDEO_SLOTS = 9;
+const SLOTS_STEP = 8;
+
+/** Three sizes of the camera, so that each receiver gets what fits its tile and its network. */
+const CAMERA_LAYERS = [
+  { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000 },
+  { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000 },
+  { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
+];
+
+/** @type {Record<Source, RTCRtpEncodingParameters[]>} */
+const ENCODINGS = {
+  microphone: [{ maxBitrate: 40_000 }],
+  camera: CAMERA_LAYERS,
+  screen: [{ maxBitrate: 2_500_000, maxFramerate: 15 }],
+  screen_audio: [{ maxBitrate: 96_000 }],
+};
+
+/** One receiving m-line: what is shown in it changes without negotiation. */
+export class Slot {
+  /** Which track its frames belong to. */
+  labels = new SlotLabels();
+
+  /** @param {RTCRtpTransceiver} transceiver */
+  constructor(transceiver) {
+    this.transceiver = transceiver;
+    /** A stream of this slot's track alone, to be played by one element for good. */
+    this.stream = new MediaStream([transceiver.receiver.track]);
+    this.kind = /** @type {"audio" | "video"} */ (transceiver.receiver.track.kind);
+  }
+
+  /** Its name on the wire, known once it was offered. */
+  get mid() {
+    return this.transceiver.mid;
+  }
+}
+
+/** @extends {Emitter<ConnectionEvents>} */
+export class Connection extends Emitter {
+  #pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  /** @type {Map<Source, RTCRtpTransceiver>} */
+  #sending = new Map();
+  /** @type {Record<"reliable" | "lossy", RTCDataChannel>} */
+  #channels;
+  /** @type {Slot[]} */
+  slots = [];
+
+  constructor() {
+    super();
+    this.#channels = {
+      reliable: this.#channel("reliable", {}),
+      lossy: this.#channel("lossy", { ordered: false, maxRetransmits: 0 }),
+    };
+    this.#addSlots("audio", AUDIO_SLOTS);
+    this.#addSlots("video", VIDEO_SLOTS);
+    this.#pc.onconnectionstatechange = () => this.emit("state", this.#pc.connectionState);
+    // Chromium tells of a lost path here first; its connectionState follows only when DTLS is affected too.
+    this.#pc.oniceconnectionstatechange = () => {
+      if (this.#pc.iceConnectionState === "disconnected") this.emit("state", "disconnected");
+    };
+  }
+
+  get state() {
+    return this.#pc.connectionState;
+  }
+
+  /** Whether an ICE restart can still bring it back; otherwise a new connection must be made. */
+  get usable() {
+    return this.#pc.connectionState !== "failed" && this.#pc.connectionState !== "closed";
+  }
+
+  /**
+   * Send what is published, and no more.
+   * @param {ReadonlyMap<Source, Publication>} publications
+   * @returns {boolean} whether the m-lines changed, so that a new offer is due
+   */
+  sync(publications) {
+    let changed = false;
+    for (const [source, { track }] of publications) {
+      const transceiver = this.#sending.get(source);
+      if (!transceiver) {
+        this.#sending.set(source, this.#addSender(source, track));
+        changed = true;
+      } else {
+        changed ||= transceiver.direction !== "sendonly";
+        transceiver.direction = "sendonly";
+        if (transceiver.sender.track !== track) void transceiver.sender.replaceTrack(track);
+      }
+    }
+    for (const [source, transceiver] of this.#sending) {
+      if (publications.has(source) || transceiver.direction === "inactive") continue;
+      transceiver.direction = "inactive";
+      void transceiver.sender.replaceTrack(null);
+      changed = true;
+    }
+    return changed;
+  }
+
+  /** Have at least so many video slots. @param {number} count @returns {boolean} whether some were added */
+  growVideoSlots(count) {
+    const have = this.slots.filter(({ kind }) => kind === "video").length;
+    if (have >= count) return false;
+    this.#addSlots("video", Math.ceil((count - have) / SLOTS_STEP) * SLOTS_STEP);
+    return true;
+  }
+
+  /**
+   * Make the offer of what is there now. Candidates are not waited for: the node has fixed addresses
+   * and learns ours from our checks.
+   * @param {ReadonlyMap<Source, Publication>} publications @param {{iceRestart?: boolean}} [options]
+   * @returns {Promise<{sdp: string, tracks: PublishedTrack[]}>}
+   */
+  async offer(publications, { iceRestart = false } = {}) {
+    const offer = await this.#pc.createOffer({ iceRestart });
+    await this.#pc.setLocalDescription(offer);
+    const tracks = [...publications].map(([source, { muted, width, height }]) => {
+      const mid = /** @type {string} */ (this.midOf(source));
+      return { mid, source, muted, width, height };
+    });
+    return { sdp: /** @type {string} */ (offer.sdp), tracks };
+  }
+
+  /** @param {string} sdp the node's answer */
+  async accept(sdp) {
+    await this.#pc.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  /** The m-line a source is sent on. @param {Source} source */
+  midOf(source) {
+    return this.#sending.get(source)?.mid ?? null;
+  }
+
+  /** @param {string} mid */
+  slot(mid) {
+    return this.slots.find((slot) => slot.mid === mid);
+  }
+
+  /**
+   * Send to others of the room over a data channel; dropped while the channel is not open.
+   * @param {{topic: string, body: unknown, to?: string}} message @param {"reliable" | "lossy"} label
+   */
+  send(message, label) {
+    const channel = this.#channels[label];
+    if (channel.readyState === "open") channel.send(JSON.stringify(message));
+  }
+
+  /** The browser's statistics, for tests and for finding out why. */
+  stats() {
+    return this.#pc.getStats();
+  }
+
+  close() {
+    this.#pc.onconnectionstatechange = null;
+    this.#pc.oniceconnectionstatechange = null;
+    this.#pc.close();
+  }
+
+  /** @param {string} label @param {RTCDataChannelInit} options */
+  #channel(label, options) {
+    const channel = this.#pc.createDataChannel(label, options);
+    channel.onmessage = ({ data }) => this.emit("data", JSON.parse(data));
+    return channel;
+  }
+
+  /** @param {"audio" | "video"} kind @param {number} count */
+  #addSlots(kind, count) {
+    for (let i = 0; i < count; i++) {
+      const transceiver = this.#pc.addTransceiver(kind, { direction: "recvonly" });
+      preferCodecs(transceiver, RTCRtpReceiver.getCapabilities(kind), kind);
+      this.slots.push(new Slot(transceiver));
+    }
+  }
+
+  /** @param {Source} source @param {MediaStreamTrack | null} track */
+  #addSender(source, track) {
+    const kind = source === "camera" || source === "screen" ? "video" : "audio";
+    const transceiver = this.#pc.addTransceiver(track ?? kind, {
+      direction: "sendonly",
+      sendEncodings: ENCODINGS[source].map((encoding) => ({ ...encoding })),
+    });
+    preferCodecs(transceiver, RTCRtpSender.getCapabilities(kind), kind);
+    return transceiver;
+  }
+}
+
+/** @param {RTCRtpTransceiver} transceiver @param {RTCRtpCapabilities | null} capabilities @param {"audio" | "video"} kind */
+function preferCodecs(transceiver, capabilities, kind) {
+  const wanted = kind === "video" ? VIDEO_CODECS : AUDIO_CODECS;
+  const chosen = choose(capabilities?.codecs ?? [], wanted);
+  if (chosen.length > 0) transceiver.setCodecPreferences?.(chosen);
+}
