@@ -1,0 +1,49 @@
+"""Who a request is from: a bearer token, else the cookies of the browser."""
+
+from aiohttp import hdrs, web
+
+from control.accounts.tokens import AccessTokens, AccountIdentity, Identity
+from control.refusals import Reason, Refused
+
+ACCESS_COOKIE = "parley_access"
+REFRESH_COOKIE = "parley_refresh"
+GUEST_COOKIE = "parley_guest"
+COOKIES = (ACCESS_COOKIE, REFRESH_COOKIE, GUEST_COOKIE)
+
+
+class Access:
+    """Reads identities from requests."""
+
+    def __init__(self, tokens: AccessTokens) -> None:
+        self._tokens = tokens
+
+    def identity(self, request: web.Request) -> Identity | None:
+        """Return whom the request is from, or None when it shows nothing.
+
+        Raises `Refused` with UNAUTHENTICATED when what it shows is not valid (any more): the caller
+        believes to be somebody, and must not be taken for a stranger.
+        """
+        token = _bearer(request) or request.cookies.get(ACCESS_COOKIE) or request.cookies.get(GUEST_COOKIE)
+        if token is None:
+            return None
+        identity = self._tokens.read(token)
+        if identity is None:
+            raise Refused(Reason.UNAUTHENTICATED)
+        return identity
+
+    def account(self, request: web.Request) -> str:
+        """Return the id of the account the request is from. Raises `Refused` with UNAUTHENTICATED."""
+        identity = self.identity(request)
+        if not isinstance(identity, AccountIdentity):
+            raise Refused(Reason.UNAUTHENTICATED)
+        return identity.account
+
+
+def _bearer(request: web.Request) -> str | None:
+    header = request.headers.get(hdrs.AUTHORIZATION)
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refused(Reason.UNAUTHENTICATED)
+    return token

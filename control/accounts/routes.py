@@ -1,0 +1,188 @@
+"""Accounts over HTTP: register, sign in, refresh, sign out, and who am I."""
+
+from aiohttp import web
+from yarl import URL
+
+from control.accounts import store
+from control.accounts.access import ACCESS_COOKIE, REFRESH_COOKIE, Access
+from control.accounts.passwords import Passwords
+from control.accounts.schema import Credentials, Registration, Renewal, SignedIn, User
+from control.accounts.service import Accounts, Device, normalised
+from control.accounts.tokens import AccessTokens
+from control.clock import Clock
+from control.database import Database
+from control.edge.answers import refusal
+from control.edge.body import answer, one_line, read_json
+from control.edge.caller import CALLER
+from control.rates import Buckets
+from control.refusals import Reason, Refused
+from control.settings import Rates
+
+REFRESH_PATH = "/api/session"
+
+
+class AccountLimits:
+    """How often accounts may be made, signed in to and refreshed.
+
+    The limit by e-mail address holds whoever asks: it slows guesses that come from many places, at the
+    price that someone else's guesses can make the owner wait for seconds.
+    """
+
+    def __init__(self, rates: Rates, clock: Clock) -> None:
+        self.register = Buckets(rates.register_per_address, clock)
+        self.sign_in = Buckets(rates.sign_in_per_address, clock)
+        self.sign_in_email = Buckets(rates.sign_in_per_email, clock)
+        self.refresh = Buckets(rates.refresh_per_address, clock)
+
+
+class AccountRoutes:
+    """The routes of accounts."""
+
+    def __init__(
+        self,
+        database: Database,
+        accounts: Accounts,
+        passwords: Passwords,
+        tokens: AccessTokens,
+        access: Access,
+        limits: AccountLimits,
+    ) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._passwords = passwords
+        self._tokens = tokens
+        self._access = access
+        self._limits = limits
+
+    def table(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        return [
+            web.post("/api/accounts", self.register),
+            web.post("/api/session", self.sign_in),
+            web.delete("/api/session", self.sign_out),
+            web.post("/api/session/refresh", self.refresh),
+            web.get("/api/session/resume", self.resume),
+            web.get("/api/me", self.me),
+        ]
+
+    async def register(self, request: web.Request) -> web.Response:
+        """Make an account and sign in."""
+        self._limits.register.take(request[CALLER].rate_key)
+        body = await read_json(request, Registration)
+        name = one_line(body.name, "name")
+        password_hash = await self._passwords.hash(body.password)
+        async with self._database.write() as session:
+            account = await self._accounts.register(
+                session, email=normalised(body.email), name=name, password_hash=password_hash
+            )
+            device = await self._accounts.sign_in(session, account)
+        return self._signed_in(request, device, status=201)
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        """Sign in by e-mail address and password."""
+        self._limits.sign_in.take(request[CALLER].rate_key)
+        body = await read_json(request, Credentials)
+        email = normalised(body.email)
+        self._limits.sign_in_email.take(email)
+        async with self._database.read() as session:
+            account = await store.by_email(session, email)
+        # Between two transactions, not inside one: a hash takes long, and writers wait for each other.
+        known = await self._passwords.match(body.password, None if account is None else account.password_hash)
+        if account is None or not known:
+            raise Refused(Reason.BAD_CREDENTIALS)
+        async with self._database.write() as session:
+            device = await self._accounts.sign_in(session, account)
+        return self._signed_in(request, device)
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Give new tokens for a refresh token, from the body or the cookie."""
+        self._limits.refresh.take(request[CALLER].rate_key)
+        body = await read_json(request, Renewal) if request.can_read_body else Renewal()
+        token = body.refresh_token or request.cookies.get(REFRESH_COOKIE)
+        device = await self._renew(token)
+        if device is None:
+            response = refusal(request, Refused(Reason.UNAUTHENTICATED))
+            _forget(response)
+            return response
+        return self._signed_in(request, device)
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Take a browser whose access has expired back to its page, with new tokens or signed out.
+
+        Pages come here because the refresh cookie is sent to this path alone.
+        """
+        self._limits.refresh.take(request[CALLER].rate_key)
+        response = web.Response(status=303, headers={"Location": local_path(request.query.get("next", "/"))})
+        device = await self._renew(request.cookies.get(REFRESH_COOKIE))
+        if device is None:
+            _forget(response)
+        else:
+            self._remember(
+                request, response, device.refresh_token, self._tokens.for_account(device.account.id)
+            )
+        return response
+
+    async def sign_out(self, request: web.Request) -> web.Response:
+        """Sign this device out. The access token it holds stays good for the rest of its short life."""
+        token = request.cookies.get(REFRESH_COOKIE)
+        body = await read_json(request, Renewal) if request.can_read_body else Renewal()
+        token = body.refresh_token or token
+        if token is not None:
+            async with self._database.write() as session:
+                await self._accounts.sign_out(session, token)
+        response = web.Response(status=204)
+        _forget(response)
+        return response
+
+    async def me(self, request: web.Request) -> web.Response:
+        """Tell who is signed in."""
+        account_id = self._access.account(request)
+        async with self._database.read() as session:
+            account = await store.by_id(session, account_id)
+        if account is None:
+            raise Refused(Reason.UNAUTHENTICATED)
+        return answer(User.of(account))
+
+    async def _renew(self, token: str | None) -> Device | None:
+        if token is None:
+            return None
+        async with self._database.write() as session:
+            return await self._accounts.renew(session, token)
+
+    def _signed_in(self, request: web.Request, device: Device, status: int = 200) -> web.Response:
+        access_token = self._tokens.for_account(device.account.id)
+        body = SignedIn(User.of(device.account), access_token, device.refresh_token, self._tokens.account_s)
+        response = answer(body, status)
+        self._remember(request, response, device.refresh_token, access_token)
+        return response
+
+    def _remember(self, request: web.Request, response: web.Response, refresh: str, access: str) -> None:
+        """Set the cookies. The access cookie outlives its token: it shows that a refresh is worth trying."""
+        secure, life_s = request[CALLER].secure, self._accounts.refresh_s
+        response.set_cookie(
+            ACCESS_COOKIE, access, max_age=life_s, httponly=True, samesite="Lax", secure=secure
+        )
+        response.set_cookie(
+            REFRESH_COOKIE,
+            refresh,
+            max_age=life_s,
+            httponly=True,
+            samesite="Lax",
+            secure=secure,
+            path=REFRESH_PATH,
+        )
+
+
+def local_path(target: str) -> str:
+    """Return `target` if it is a path on this server, else the root: nobody is sent to another site."""
+    try:
+        url = URL(target)
+    except ValueError:
+        return "/"
+    local = target.startswith("/") and not target.startswith(("//", "/\\")) and not url.absolute
+    return str(url) if local else "/"
+
+
+def _forget(response: web.Response) -> None:
+    response.del_cookie(ACCESS_COOKIE)
+    response.del_cookie(REFRESH_COOKIE, path=REFRESH_PATH)

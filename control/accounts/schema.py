@@ -1,0 +1,55 @@
+"""What the accounts' routes take and give, as JSON."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from control.accounts.store import Account
+
+Email = Annotated[str, Meta(max_length=254, pattern=r"^\s*[^@\s]+@[^@\s]+\s*$")]
+PersonName = Annotated[str, Meta(min_length=1, max_length=80)]
+Password = Annotated[str, Meta(max_length=256)]
+RefreshToken = Annotated[str, Meta(max_length=128)]
+
+
+class Registration(Struct, frozen=True):
+    """A new account."""
+
+    email: Email
+    name: PersonName
+    password: Password
+
+
+class Credentials(Struct, frozen=True):
+    """What one signs in with."""
+
+    email: Annotated[str, Meta(max_length=254)]
+    password: Password
+
+
+class Renewal(Struct, frozen=True):
+    """A refresh token, unless the cookie holds it."""
+
+    refresh_token: RefreshToken | None = None
+
+
+class User(Struct, frozen=True):
+    """An account, as its owner sees it."""
+
+    id: str
+    email: str
+    name: str
+
+    @classmethod
+    def of(cls, account: Account) -> "User":
+        """Return the account's own view."""
+        return cls(account.id, account.email, account.name)
+
+
+class SignedIn(Struct, frozen=True):
+    """The tokens of a signed-in device. `expires_in` is the access token's life in seconds."""
+
+    user: User
+    access_token: str
+    refresh_token: str
+    expires_in: int

@@ -1,0 +1,51 @@
+"""Chat over HTTP: history, and posting. Both for members of the meeting alone."""
+
+from aiohttp import web
+
+from control.chat import store
+from control.chat.schema import Draft, message_of
+from control.chat.service import Chat
+from control.database import Database
+from control.edge.body import answer, paragraphs, read_json
+from control.paging import page, window
+from control.people.members import Members
+from control.rates import Buckets
+
+
+class ChatRoutes:
+    """The routes of chat."""
+
+    def __init__(self, database: Database, chat: Chat, members: Members, posts: Buckets) -> None:
+        self._database = database
+        self._chat = chat
+        self._members = members
+        self._posts = posts
+
+    def table(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        return [
+            web.get("/api/meetings/{code}/messages", self.list),
+            web.post("/api/meetings/{code}/messages", self.post),
+        ]
+
+    async def list(self, request: web.Request) -> web.Response:
+        """List messages, the newest first."""
+        wanted = window(request.query, int)
+        async with self._database.read() as session:
+            meeting, _ = await self._members.admit(session, request)
+            rows = await store.newest(session, meeting.id, wanted.after, wanted.limit + 1)
+        return answer(
+            page(
+                rows, wanted.limit, key=lambda row: row.number, item=lambda row: message_of(row, meeting.code)
+            )
+        )
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Post a message, once per author and client id."""
+        draft = await read_json(request, Draft)
+        text = paragraphs(draft.text, "text")
+        async with self._database.write() as session:
+            meeting, author = await self._members.admit(session, request)
+            self._posts.take(f"{meeting.id}/{author.id}")
+            message = await self._chat.post(session, meeting, author, text=text, client_id=draft.client_id)
+        return answer(message_of(message, meeting.code), status=201)

@@ -1,0 +1,51 @@
+"""Chat messages, in the database. A message's number is that of its event, so both have one order."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from control.database import Base
+
+
+class ChatMessage(Base):
+    """One line. A system line has no author and no client id."""
+
+    __tablename__ = "messages"
+    __table_args__ = (UniqueConstraint("meeting_id", "author_id", "client_id"),)
+
+    meeting_id: Mapped[str] = mapped_column(ForeignKey("meetings.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(8))
+    text: Mapped[str] = mapped_column(Text)
+    author_id: Mapped[str | None]
+    author_name: Mapped[str | None] = mapped_column(String(80))
+    client_id: Mapped[str | None] = mapped_column(String(64))
+    sent_at: Mapped[datetime]
+
+
+async def add(session: AsyncSession, message: ChatMessage) -> None:
+    """Add a message."""
+    session.add(message)
+    await session.flush()
+
+
+async def sent_before(
+    session: AsyncSession, meeting_id: str, author_id: str, client_id: str
+) -> ChatMessage | None:
+    """Return the message that this author sent under this client id, if there is one."""
+    same = (
+        ChatMessage.meeting_id == meeting_id,
+        ChatMessage.author_id == author_id,
+        ChatMessage.client_id == client_id,
+    )
+    return await session.scalar(select(ChatMessage).where(*same))
+
+
+async def newest(session: AsyncSession, meeting_id: str, before: int | None, limit: int) -> list[ChatMessage]:
+    """Return the newest `limit` messages, or those before number `before`; newest first."""
+    wanted = select(ChatMessage).where(ChatMessage.meeting_id == meeting_id)
+    if before is not None:
+        wanted = wanted.where(ChatMessage.number < before)
+    return list(await session.scalars(wanted.order_by(ChatMessage.number.desc()).limit(limit)))

@@ -1,0 +1,1 @@
+"""What every request passes: who calls, from where, whether it may, and the one shape of a refusal."""

@@ -1,0 +1,86 @@
+"""The way in and out of every request: named, counted, logged, checked, and never a bare traceback."""
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp import web
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from control.edge.answers import REQUEST_ID, from_framework, refusal
+from control.edge.caller import CALLER, identify, refuse_cross_site
+from control.edge.headers import CSP_NONCE, new_nonce
+from control.metrics import Metrics
+from control.refusals import Reason, Refused
+from control.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Edge:
+    """The middlewares, outermost first. `cookies` are the names of those that authenticate."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, cookies: Sequence[str]) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._cookies = cookies
+        self.middlewares = (self.record, self.translate, self.admit)
+
+    @web.middleware
+    async def record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Give the request its id; count it and log one line when it is answered."""
+        request[REQUEST_ID] = secrets.token_hex(8)
+        request[CSP_NONCE] = new_nonce()
+        began_s = time.perf_counter()
+        status = 499  # the caller went away before there was an answer
+        try:
+            response = await handler(request)
+            status = response.status
+        finally:
+            took_s = time.perf_counter() - began_s
+            route = _route(request)
+            self._metrics.requests.labels(request.method, route, str(status)).inc()
+            self._metrics.request_s.labels(route).observe(took_s)
+            log.info(
+                "%s %s %d %.1f ms id=%s", request.method, route, status, took_s * 1e3, request[REQUEST_ID]
+            )
+        return response
+
+    @web.middleware
+    async def translate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn whatever goes wrong into the one shape of an error."""
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return self._refuse(request, refused)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return self._refuse(request, from_framework(error))
+        except (OperationalError, PoolTimeoutError):
+            log.exception("the database did not answer id=%s", request[REQUEST_ID])
+            return self._refuse(request, Refused(Reason.OVERLOADED, retry_after_s=2))
+        except Exception:
+            log.exception("a bug id=%s", request[REQUEST_ID])
+            return self._refuse(request, Refused(Reason.INTERNAL))
+
+    @web.middleware
+    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Learn who calls, and refuse what another site's page sent."""
+        request[CALLER] = identify(request, self._settings.trusted_proxies, self._settings.public_url)
+        refuse_cross_site(request, self._cookies)
+        return await handler(request)
+
+    def _refuse(self, request: web.Request, refused: Refused) -> web.Response:
+        self._metrics.refusals.labels(refused.reason.value).inc()
+        return refusal(request, refused)
+
+
+def _route(request: web.Request) -> str:
+    """Return the path's template: bounded in number, and free of codes and tokens."""
+    resource = request.match_info.route.resource
+    return "(none)" if resource is None else resource.canonical

@@ -1,0 +1,111 @@
+"""A meeting's events over a WebSocket, for its members.
+
+The client resumes with `?after=<id>`; it sends nothing itself. A listener that does not keep up is closed
+with code 1008, one that we leave behind when we stop with 1001: both come back and miss nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import msgspec
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from control.database import Database
+from control.events.fanout import Listener
+from control.events.schema import Frame, Ready, Reset
+from control.events.service import Events
+from control.events.sockets import Sockets
+from control.people.members import Members
+from control.refusals import Reason, Refused, invalid
+
+log = logging.getLogger(__name__)
+
+AFTER_DIGITS_MAX = 15
+
+
+class EventRoutes:
+    """The route of events."""
+
+    def __init__(self, database: Database, events: Events, members: Members, sockets: Sockets) -> None:
+        self._database = database
+        self._events = events
+        self._members = members
+        self._sockets = sockets
+
+    def table(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        return [web.get("/api/meetings/{code}/events", self.listen)]
+
+    async def listen(self, request: web.Request) -> web.StreamResponse:
+        """Send the meeting's events until either side closes."""
+        after = _after(request)
+        async with self._database.read() as session:
+            meeting, author = await self._members.admit(session, request)
+        socket = self._sockets.new()
+        if not socket.can_prepare(request):
+            raise Refused(Reason.BAD_REQUEST)
+        with self._sockets.seat(f"{meeting.id}/{author.id}"), self._events.listen(meeting.id) as listener:
+            await socket.prepare(request)
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(self._send_all(socket, listener, meeting.id, after))
+                await self._until_closed(socket)
+                sending.cancel()
+        return socket
+
+    async def _send_all(
+        self, socket: web.WebSocketResponse, listener: Listener, meeting_id: str, after: int | None
+    ) -> None:
+        """Send everything from `after` on, and close the socket when no more can follow."""
+        try:
+            async for frame in self._frames(listener, meeting_id, after):
+                await self._sockets.send(socket, frame)
+        except ConnectionError:
+            return
+        except TimeoutError:
+            await self._sockets.close(socket, WSCloseCode.POLICY_VIOLATION, "too_slow")
+        except Exception:
+            log.exception("a bug while sending events")
+            await self._sockets.close(socket, WSCloseCode.INTERNAL_ERROR, "internal")
+        else:
+            if listener.stopped:
+                await self._sockets.close(socket, WSCloseCode.GOING_AWAY, "stopping")
+            else:
+                await self._sockets.close(socket, WSCloseCode.POLICY_VIOLATION, "too_slow")
+
+    async def _frames(self, listener: Listener, meeting_id: str, after: int | None) -> AsyncIterator[str]:
+        """Yield all frames in order: where we are, what was missed, then what happens."""
+        latest = await self._events.latest(meeting_id)
+        yield _text(Ready(id=latest))
+        cursor = latest if after is None else after
+        if not latest - self._events.kept <= cursor <= latest:
+            yield _text(Reset(id=latest))
+            cursor = latest
+        async for missed in self._events.replay(meeting_id, cursor, latest):
+            yield missed.frame
+        cursor = latest
+        while (announcement := await listener.next()) is not None:
+            async for missed in self._events.replay(meeting_id, cursor, announcement.number - 1):
+                yield missed.frame
+            if announcement.number > cursor:
+                yield announcement.frame
+                cursor = announcement.number
+
+    async def _until_closed(self, socket: web.WebSocketResponse) -> None:
+        """Wait until the socket closes; a listener that talks is closed."""
+        async for message in socket:
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                await self._sockets.close(socket, WSCloseCode.POLICY_VIOLATION, "not_listening")
+
+
+def _text(frame: Frame) -> str:
+    return msgspec.json.encode(frame).decode()
+
+
+def _after(request: web.Request) -> int | None:
+    text = request.query.get("after")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= AFTER_DIGITS_MAX):
+        raise invalid(after="Must be the id of an event.")
+    return int(text)

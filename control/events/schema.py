@@ -1,0 +1,69 @@
+"""What listeners of a meeting get, as JSON. Every frame carries the event's number as `id`."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class Frame(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what is sent."""
+
+    id: int
+
+
+class Ready(Frame, frozen=True, kw_only=True, tag="ready"):
+    """The first frame of a connection; `id` is the latest event's."""
+
+
+class Reset(Frame, frozen=True, kw_only=True, tag="reset"):
+    """What happened since is no longer kept: fetch chat and people again; events go on after `id`."""
+
+
+class Author(Struct, frozen=True):
+    """Who wrote: an account's id, or a guest's peer id."""
+
+    id: str
+    name: str
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """One line of a meeting's chat. `id` is unique within the meeting and rises with time."""
+
+    id: str
+    meeting: str
+    kind: str
+    text: str
+    author: Author | None
+    sent_at: datetime
+
+
+class Person(Struct, frozen=True, kw_only=True):
+    """One stay of one person in a meeting. `user` is the account's id, None for guests."""
+
+    peer: str
+    name: str
+    user: str | None
+    joined_at: datetime
+    left_at: datetime | None
+
+
+class MessagePosted(Frame, frozen=True, kw_only=True, tag="message"):
+    """Somebody, or the system, wrote."""
+
+    message: Message
+
+
+class PersonJoined(Frame, frozen=True, kw_only=True, tag="joined"):
+    """Somebody entered the call."""
+
+    person: Person
+
+
+class PersonLeft(Frame, frozen=True, kw_only=True, tag="left"):
+    """Somebody left the call."""
+
+    person: Person
+
+
+class MeetingEnded(Frame, frozen=True, kw_only=True, tag="ended"):
+    """The host ended the meeting."""

@@ -1,0 +1,96 @@
+"""Giving out tickets."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control.clock import Clock
+from control.events import store as feeds
+from control.join.placement import Bond, Candidate, choose
+from control.meetings import store as meetings
+from control.meetings.store import Meeting
+from control.nodes import store as nodes
+from control.nodes.store import Node, Placement
+from control.people import store as people
+from control.people.store import Attendance
+from control.refusals import Reason, Refused
+from sfu.contract import ticket as tickets
+from sfu.contract.ticket import Ticket
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """Somebody who may enter: with the account `user`, or as a guest."""
+
+    name: str
+    user: str | None
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A ticket that has been given out, and the node it opens."""
+
+    ticket: Ticket
+    node: Node
+
+
+class Joining:
+    """The rules of joining. `lease_s` is how long a node lives after its last report."""
+
+    def __init__(self, clock: Clock, key: Ed25519PrivateKey, lease_s: float) -> None:
+        self._clock = clock
+        self._key = key
+        self._lease = timedelta(seconds=lease_s)
+
+    async def admit(self, session: AsyncSession, meeting: Meeting, entrant: Entrant) -> Admission:
+        """Return a ticket for the meeting's room. Raises `Refused` with MEETING_ENDED or NO_NODE."""
+        await feeds.hold(session, meeting.id)
+        await meetings.refresh(session, meeting)
+        if meeting.ended_at is not None:
+            raise Refused(Reason.MEETING_ENDED)
+        node = await self._place(session, meeting.id)
+        now = self._clock()
+        peer = uuid4().hex
+        await people.add(
+            session,
+            Attendance(
+                id=peer, meeting_id=meeting.id, account_id=entrant.user, name=entrant.name, created_at=now
+            ),
+        )
+        ticket = Ticket(
+            id=uuid4().hex,
+            room=meeting.id,
+            peer=peer,
+            node=node.id,
+            name=entrant.name,
+            user=entrant.user,
+            expires_at=int(now.timestamp()) + tickets.LIFETIME_S,
+        )
+        return Admission(ticket, node)
+
+    def sign(self, ticket: Ticket) -> str:
+        """Return the ticket as nodes take it."""
+        return tickets.sign(ticket, self._key)
+
+    async def _place(self, session: AsyncSession, meeting_id: str) -> Node:
+        """Return the node for the next ticket, and bind the meeting to it while the ticket is good."""
+        now = self._clock()
+        living = {node.id: node for node in await nodes.reported_since(session, now - self._lease)}
+        placement = await nodes.hold_placement(session, meeting_id)
+        bond = None
+        if placement is not None and (placement.room_open or now < placement.tickets_until):
+            bond = Bond(placement.node_id, placement.room_open)
+        candidates = [Candidate(node.id, node.peers, node.draining) for node in living.values()]
+        chosen = choose(candidates, bond)
+        if chosen is None:
+            raise Refused(Reason.NO_NODE, retry_after_s=5)
+        if placement is None:
+            placement = Placement(meeting_id=meeting_id, node_id=chosen, room_open=False, closing=False)
+        if placement.node_id != chosen:
+            placement.node_id, placement.room_open = chosen, False
+        placement.tickets_until = now + timedelta(seconds=tickets.LIFETIME_S)
+        await nodes.add(session, placement)
+        return living[chosen]

@@ -1,0 +1,28 @@
+"""Meeting codes: 60 random bits that can be read out loud, such as `abcd-efgh-jkmn`.
+
+Lower-case letters and digits, without those taken for one another (l, o, 0, 1); case, spaces and dashes
+do not matter on the way in.
+"""
+
+import secrets
+
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+LENGTH = 12
+GROUP = 4
+
+
+def new_code() -> str:
+    """Return a code that cannot be guessed."""
+    return _grouped("".join(secrets.choice(ALPHABET) for _ in range(LENGTH)))
+
+
+def canonical(text: str) -> str | None:
+    """Return the code as it is stored, or None when `text` cannot be one."""
+    signs = text.lower().replace("-", "").replace(" ", "")
+    if len(signs) != LENGTH or not set(signs) <= set(ALPHABET):
+        return None
+    return _grouped(signs)
+
+
+def _grouped(signs: str) -> str:
+    return "-".join(signs[start : start + GROUP] for start in range(0, LENGTH, GROUP))

@@ -1,0 +1,1 @@
+"""The database's history: one module per step, each with its way up and its way down."""

@@ -1,0 +1,113 @@
+"""Commands to nodes: written with the change that calls for them, sent after it, again until taken.
+
+A command is forgotten when its node took it, when the node runs anew (its rooms are gone with the old
+process), or after `LIFETIME`.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+from uuid import uuid4
+
+import aiohttp
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+from yarl import URL
+
+from control.clock import Clock
+from control.database import Database, after_commit
+from control.metrics import Metrics
+from control.nodes import store
+from control.nodes.store import PendingCommand
+from sfu.contract.operations import CloseRoom, Command, sign_token
+
+log = logging.getLogger(__name__)
+
+LIFETIME = timedelta(hours=1)
+BATCH = 50
+SEND_TIMEOUT_S = 5.0
+RETRY_MAX_S = 30.0
+IDLE_S = 2.0
+
+
+class Commands:
+    """What nodes still have to be told. Rings `due` when there is something new."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.due = asyncio.Event()
+
+    async def close_room(self, session: AsyncSession, meeting_id: str) -> None:
+        """Have the meeting's room closed, wherever it is, now and should a late ticket open it again."""
+        placement = await store.hold_placement(session, meeting_id)
+        if placement is not None:
+            placement.closing = True
+            await self.command(session, placement.node_id, CloseRoom(room=meeting_id))
+
+    async def command(self, session: AsyncSession, node_id: str, command: Command) -> None:
+        """Have `command` sent to the node once the transaction is committed."""
+        now = self._clock()
+        body = msgspec.json.encode(command).decode()
+        pending = PendingCommand(
+            id=uuid4().hex, node_id=node_id, body=body, created_at=now, attempts=0, due_at=now
+        )
+        await store.add(session, pending)
+        after_commit(session, self.due.set)
+
+
+class CommandSender:
+    """Sends due commands over HTTP, one after the other."""
+
+    def __init__(
+        self, database: Database, commands: Commands, clock: Clock, secret: bytes, metrics: Metrics
+    ) -> None:
+        self._database = database
+        self._commands = commands
+        self._clock = clock
+        self._secret = secret
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Send what is due, for ever."""
+        timeout = aiohttp.ClientTimeout(total=SEND_TIMEOUT_S)
+        async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http:
+            while True:
+                self._commands.due.clear()
+                try:
+                    await self.send_due(http)
+                except Exception:
+                    log.exception("commands could not be sent; trying again")
+                with_deadline = asyncio.timeout(IDLE_S)
+                try:
+                    async with with_deadline:
+                        await self._commands.due.wait()
+                except TimeoutError:
+                    pass
+
+    async def send_due(self, http: aiohttp.ClientSession) -> None:
+        """Send each command whose time has come; forget those taken, postpone the others."""
+        async with self._database.read() as session:
+            due = await store.due_commands(session, self._clock(), BATCH)
+        for command, node in due:
+            taken = await self._send(http, node.id, node.internal_url, command.body)
+            old = self._clock() - command.created_at >= LIFETIME
+            async with self._database.write() as session:
+                if taken or old:
+                    await store.remove_command(session, command.id)
+                else:
+                    wait_s = min(RETRY_MAX_S, 2.0**command.attempts)
+                    await store.postpone(session, command.id, self._clock() + timedelta(seconds=wait_s))
+            self._metrics.commands.labels("taken" if taken else "expired" if old else "postponed").inc()
+
+    async def _send(self, http: aiohttp.ClientSession, node_id: str, internal_url: str, body: str) -> bool:
+        token = sign_token(self._secret, audience=node_id, now=self._clock().timestamp())
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        url = URL(internal_url) / "internal" / "commands"
+        try:
+            async with http.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                if response.ok:
+                    return True
+                log.warning("node %s refused a command with status %d", node_id, response.status)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            log.warning("node %s could not be told: %r", node_id, error)
+        return False

@@ -1,0 +1,115 @@
+"""Taking in what nodes report, and noticing those that fall silent."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control.clock import Clock
+from control.metrics import Metrics
+from control.nodes import store
+from control.nodes.commands import Commands
+from control.nodes.store import Boot, Node
+from control.people.service import People
+from sfu.contract.operations import (
+    CloseRoom,
+    NodeEvent,
+    PeerEntered,
+    PeerGone,
+    Report,
+    RoomClosed,
+    RoomOpened,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Nodes:
+    """The rules of the register. A node lives while its last report is younger than `lease_s`."""
+
+    def __init__(
+        self, clock: Clock, people: People, commands: Commands, metrics: Metrics, lease_s: float
+    ) -> None:
+        self._clock = clock
+        self._people = people
+        self._commands = commands
+        self._metrics = metrics
+        self.lease = timedelta(seconds=lease_s)
+
+    async def report(self, session: AsyncSession, report: Report) -> int:
+        """Take in a heartbeat and its events; return the number of the last event applied for its boot."""
+        node = await store.hold_node(session, report.node)
+        boot = await store.hold_boot(session, report.node, report.boot)
+        if boot is None:
+            boot = await self._booted(session, report, node)
+            await self._register(session, report, node)
+        elif node is not None and node.boot == report.boot:
+            await self._register(session, report, node)
+        for event in report.events:
+            if event.seq > boot.last_seq:
+                await self._apply(session, report, event)
+                boot.last_seq = event.seq
+        return boot.last_seq
+
+    async def sweep(self, session: AsyncSession) -> None:
+        """End the attendances and rooms on nodes that have fallen silent."""
+        for node in await store.silent_since(session, self._clock() - self.lease):
+            lost = await self._people.lost(session, node.id, None, node.reported_at)
+            await store.close_rooms(session, node.id)
+            if lost:
+                log.warning("node %s has fallen silent; %d people were on it", node.id, lost)
+
+    async def _booted(self, session: AsyncSession, report: Report, before: Node | None) -> Boot:
+        """Note a new run of a node; what the run before it held is gone.
+
+        The run before is remembered, since its last report may still be on its way.
+        """
+        kept = (report.boot,) if before is None else (report.boot, before.boot)
+        await store.forget_boots(session, report.node, kept)
+        if before is not None:
+            await self._people.lost(session, before.id, before.boot, before.reported_at)
+            await store.close_rooms(session, before.id)
+            await store.remove_commands(session, before.id)
+        boot = Boot(node_id=report.node, id=report.boot, last_seq=0)
+        await store.add(session, boot)
+        log.info("node %s is up, boot %s, version %s", report.node, report.boot, report.version)
+        return boot
+
+    async def _register(self, session: AsyncSession, report: Report, node: Node | None) -> None:
+        if node is None:
+            node = Node(id=report.node)
+        node.boot, node.reported_at = report.boot, self._clock()
+        node.signal_url, node.signal_port = report.signal_url, report.signal_port
+        node.internal_url, node.region, node.version = report.internal_url, report.region, report.version
+        node.draining, node.peers = report.draining, report.load.peers
+        await store.add(session, node)
+
+    async def _apply(self, session: AsyncSession, report: Report, event: NodeEvent) -> None:
+        at = self._moment(event.at)
+        match event:
+            case RoomOpened():
+                known = await self._room(session, report.node, event.room, is_open=True)
+            case RoomClosed():
+                known = await self._room(session, report.node, event.room, is_open=False)
+            case PeerEntered():
+                known = await self._people.entered(
+                    session, event.peer, at, node=report.node, boot=report.boot
+                )
+            case PeerGone():
+                known = await self._people.gone(session, event.peer, at)
+        self._metrics.node_events.labels("applied" if known else "unknown").inc()
+
+    async def _room(self, session: AsyncSession, node_id: str, meeting_id: str, *, is_open: bool) -> bool:
+        """Note that a room opened or closed; close one that a late ticket opened after its meeting's end."""
+        placement = await store.hold_placement(session, meeting_id)
+        if placement is None or placement.node_id != node_id:
+            return False
+        placement.room_open = is_open
+        if is_open and placement.closing:
+            await self._commands.command(session, node_id, CloseRoom(room=meeting_id))
+        return True
+
+    def _moment(self, unix_s: float) -> datetime:
+        """Return a node's time, which is never later than ours."""
+        now = self._clock()
+        return datetime.fromtimestamp(min(max(unix_s, 0.0), now.timestamp()), UTC)

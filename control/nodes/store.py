@@ -1,0 +1,135 @@
+"""Nodes, the rooms they hold and the commands they still owe, in the database."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from control.database import Base
+
+
+class Node(Base):
+    """A node as it last reported. `boot` names its present process."""
+
+    __tablename__ = "nodes"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    boot: Mapped[str] = mapped_column(String(64))
+    signal_url: Mapped[str] = mapped_column(String(2048))
+    signal_port: Mapped[int]
+    internal_url: Mapped[str] = mapped_column(String(2048))
+    region: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(64))
+    draining: Mapped[bool]
+    peers: Mapped[int]
+    reported_at: Mapped[datetime]
+
+
+class Boot(Base):
+    """One run of a node's process, and the last of its events that was applied."""
+
+    __tablename__ = "boots"
+
+    node_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    last_seq: Mapped[int] = mapped_column(BigInteger)
+
+
+class Placement(Base):
+    """The node that a meeting's room is on, or will be: tickets name it until `tickets_until`."""
+
+    __tablename__ = "placements"
+    __table_args__ = (Index(None, "node_id"),)
+
+    meeting_id: Mapped[str] = mapped_column(ForeignKey("meetings.id", ondelete="CASCADE"), primary_key=True)
+    node_id: Mapped[str] = mapped_column(String(64))
+    room_open: Mapped[bool]
+    closing: Mapped[bool]
+    tickets_until: Mapped[datetime]
+
+
+class PendingCommand(Base):
+    """A command that the node's `boot` has not taken yet; `body` is its JSON."""
+
+    __tablename__ = "node_commands"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    node_id: Mapped[str] = mapped_column(String(64), index=True)
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    attempts: Mapped[int]
+    due_at: Mapped[datetime] = mapped_column(index=True)
+
+
+async def reported_since(session: AsyncSession, moment: datetime) -> list[Node]:
+    """Return the nodes that reported after `moment`."""
+    return list(await session.scalars(select(Node).where(Node.reported_at > moment)))
+
+
+async def silent_since(session: AsyncSession, moment: datetime) -> list[Node]:
+    """Return the nodes that have not reported after `moment`."""
+    return list(await session.scalars(select(Node).where(Node.reported_at <= moment)))
+
+
+async def hold_node(session: AsyncSession, node_id: str) -> Node | None:
+    """Return the node, locked until the transaction ends."""
+    return await session.scalar(select(Node).where(Node.id == node_id).with_for_update())
+
+
+async def hold_boot(session: AsyncSession, node_id: str, boot: str) -> Boot | None:
+    """Return a run of the node's process, locked until the transaction ends."""
+    return await session.scalar(
+        select(Boot).where(Boot.node_id == node_id, Boot.id == boot).with_for_update()
+    )
+
+
+async def add(session: AsyncSession, row: Node | Boot | Placement | PendingCommand) -> None:
+    """Add a row."""
+    session.add(row)
+    await session.flush()
+
+
+async def forget_boots(session: AsyncSession, node_id: str, but: tuple[str, ...]) -> None:
+    """Forget the node's runs, except those named."""
+    await session.execute(delete(Boot).where(Boot.node_id == node_id, Boot.id.not_in(but)))
+
+
+async def hold_placement(session: AsyncSession, meeting_id: str) -> Placement | None:
+    """Return where the meeting's room is, locked until the transaction ends."""
+    return await session.scalar(select(Placement).where(Placement.meeting_id == meeting_id).with_for_update())
+
+
+async def close_rooms(session: AsyncSession, node_id: str) -> None:
+    """Note that none of the node's rooms is open."""
+    await session.execute(
+        update(Placement).where(Placement.node_id == node_id, Placement.room_open).values(room_open=False)
+    )
+
+
+async def due_commands(session: AsyncSession, now: datetime, limit: int) -> list[tuple[PendingCommand, Node]]:
+    """Return commands that it is time to send, with their nodes, the oldest first."""
+    due = (
+        select(PendingCommand, Node)
+        .join(Node, Node.id == PendingCommand.node_id)
+        .where(PendingCommand.due_at <= now)
+        .order_by(PendingCommand.due_at)
+        .limit(limit)
+    )
+    return [(command, node) for command, node in (await session.execute(due)).all()]
+
+
+async def remove_command(session: AsyncSession, command_id: str) -> None:
+    """Forget a command."""
+    await session.execute(delete(PendingCommand).where(PendingCommand.id == command_id))
+
+
+async def remove_commands(session: AsyncSession, node_id: str) -> None:
+    """Forget all commands to the node."""
+    await session.execute(delete(PendingCommand).where(PendingCommand.node_id == node_id))
+
+
+async def postpone(session: AsyncSession, command_id: str, due_at: datetime) -> None:
+    """Try the command again, not before `due_at`."""
+    again = {"due_at": due_at, "attempts": PendingCommand.attempts + 1}
+    await session.execute(update(PendingCommand).where(PendingCommand.id == command_id).values(again))

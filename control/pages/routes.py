@@ -1,0 +1,112 @@
+"""Pages over HTTP, with who is signed in. All else on a page comes from the REST API."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+from yarl import URL
+
+from control.accounts import store as accounts
+from control.accounts.access import ACCESS_COOKIE
+from control.accounts.schema import User
+from control.accounts.tokens import AccessTokens, AccountIdentity
+from control.database import Database
+from control.edge.headers import CSP_NONCE
+from control.meetings.lookup import Lookup
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+
+
+class PageRoutes:
+    """The routes of pages and of the files they load."""
+
+    def __init__(self, database: Database, tokens: AccessTokens, lookup: Lookup) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._lookup = lookup
+
+    def table(self) -> list[web.AbstractRouteDef]:
+        """Return the routes."""
+        return [
+            web.get("/", self.landing),
+            web.get("/sign-up", self.sign_up),
+            web.get("/sign-in", self.sign_in),
+            web.get("/meetings", self.meetings),
+            web.get("/m/{code}", self.meeting),
+            web.static("/static", WEB / "static"),
+        ]
+
+    async def landing(self, request: web.Request) -> web.Response:
+        """What this is, and where to begin."""
+        return await self._page(request, "landing.html")
+
+    async def sign_up(self, request: web.Request) -> web.Response:
+        """Make an account."""
+        return await self._page(request, "sign_up.html")
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        """Sign in."""
+        return await self._page(request, "sign_in.html")
+
+    async def meetings(self, request: web.Request) -> web.Response:
+        """One's own meetings; strangers are sent to sign in."""
+        if ACCESS_COOKIE not in request.cookies:
+            return see_other(URL("/sign-in").with_query(next=request.path_qs))
+        return await self._page(request, "meetings.html")
+
+    async def meeting(self, request: web.Request) -> web.Response:
+        """One meeting, from the camera check to its end, under the code's one spelling."""
+        async with self._database.read() as session:
+            code = (await self._lookup.find(session, request)).code
+        if request.match_info["code"] != code:
+            return see_other(URL("/m") / code)
+        return await self._page(request, "meeting.html", code=code)
+
+    async def _page(self, request: web.Request, template: str, **context: Any) -> web.Response:
+        """Return the page, once a browser whose access has expired has been to get it renewed."""
+        user = None
+        token = request.cookies.get(ACCESS_COOKIE)
+        if token is not None:
+            user = await self._user(token)
+            if user is None:
+                return see_other(URL("/api/session/resume").with_query(next=request.path_qs))
+        return aiohttp_jinja2.render_template(template, request, {"user": user, **context})
+
+    async def _user(self, token: str) -> User | None:
+        identity = self._tokens.read(token)
+        if not isinstance(identity, AccountIdentity):
+            return None
+        async with self._database.read() as session:
+            account = await accounts.by_id(session, identity.account)
+        return None if account is None else User.of(account)
+
+
+def set_up_templates(app: web.Application) -> None:
+    """Let the application render the templates, each with the nonce and the version."""
+    environment = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(WEB / "templates"),
+        context_processors=[_every_page],
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.globals["version"] = product_version()
+
+
+def product_version() -> str:
+    """Return the installed version, or `dev` when run from a source tree."""
+    try:
+        return version("parley")
+    except PackageNotFoundError:
+        return "dev"
+
+
+def see_other(target: URL) -> web.Response:
+    """Return a redirect to another page."""
+    return web.Response(status=303, headers={"Location": str(target)})
+
+
+async def _every_page(request: web.Request) -> dict[str, Any]:
+    return {"csp_nonce": request[CSP_NONCE]}

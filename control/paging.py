@@ -1,0 +1,59 @@
+"""Pages of a list: at most `limit` items, and an opaque cursor that continues after the last of them."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from control.refusals import invalid
+
+LIMIT_DEFAULT = 50
+LIMIT_MAX = 100
+
+Row = TypeVar("Row")
+Item = TypeVar("Item")
+Key = TypeVar("Key")
+
+
+class Page(msgspec.Struct, Generic[Item], frozen=True):
+    """One page, as JSON."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Window(msgspec.Struct, Generic[Key], frozen=True):
+    """The part of a list that is wanted: `limit` items after the one whose sort key is `after`."""
+
+    limit: int
+    after: Key | None
+
+
+def window(query: Mapping[str, str], key: type[Key]) -> Window[Key]:
+    """Return what `?limit=&cursor=` asks for. Raises `Refused` when either makes no sense."""
+    limit = query.get("limit", str(LIMIT_DEFAULT))
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 4 and 1 <= int(limit) <= LIMIT_MAX):
+        raise invalid(limit=f"Must be a number from 1 to {LIMIT_MAX}.")
+    cursor = query.get("cursor")
+    return Window(int(limit), None if cursor is None else _decode(cursor, key))
+
+
+def page(
+    rows: Sequence[Row], limit: int, *, key: Callable[[Row], object], item: Callable[[Row], Item]
+) -> Page[Item]:
+    """Return the page of `rows`, of which the store fetched one more than `limit` if there were as many."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return Page([item(row) for row in shown], _encode(key(shown[-1])) if more else None)
+
+
+def _encode(key: object) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).rstrip(b"=").decode()
+
+
+def _decode(cursor: str, key: type[Key]) -> Key:
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=key)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise invalid(cursor="Must be the next_cursor of the page before.") from error

@@ -1,0 +1,66 @@
+"""Attendances, in the database: one row per ticket given out, its id the peer's id on the node."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, exists, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from control.database import Base
+
+
+class Attendance(Base):
+    """One person's stay in a meeting. `node_id` and `boot` tell where they entered, once they have."""
+
+    __tablename__ = "attendances"
+    __table_args__ = (
+        Index(None, "meeting_id", "joined_at"),
+        Index(None, "account_id", "meeting_id"),
+        Index(None, "node_id", "left_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    meeting_id: Mapped[str] = mapped_column(ForeignKey("meetings.id", ondelete="CASCADE"))
+    account_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
+    name: Mapped[str] = mapped_column(String(80))
+    node_id: Mapped[str | None] = mapped_column(String(64))
+    boot: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    joined_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
+
+
+async def add(session: AsyncSession, attendance: Attendance) -> None:
+    """Add an attendance that has not begun."""
+    session.add(attendance)
+    await session.flush()
+
+
+async def hold(session: AsyncSession, peer: str) -> Attendance | None:
+    """Return the peer's attendance, locked until the transaction ends."""
+    return await session.scalar(select(Attendance).where(Attendance.id == peer).with_for_update())
+
+
+async def has_attended(session: AsyncSession, meeting_id: str, account_id: str) -> bool:
+    """Tell whether the account ever got a ticket for the meeting."""
+    theirs = exists().where(Attendance.meeting_id == meeting_id, Attendance.account_id == account_id)
+    return bool(await session.scalar(select(theirs)))
+
+
+async def present_on(session: AsyncSession, node_id: str, boot: str | None) -> list[Attendance]:
+    """Return those who are still in a call on the node, or on one boot of it, locked."""
+    there = [Attendance.node_id == node_id, Attendance.joined_at.is_not(None), Attendance.left_at.is_(None)]
+    if boot is not None:
+        there.append(Attendance.boot == boot)
+    return list(await session.scalars(select(Attendance).where(*there).with_for_update()))
+
+
+async def newest(
+    session: AsyncSession, meeting_id: str, after: tuple[datetime, str] | None, limit: int
+) -> list[Attendance]:
+    """Return those who entered the meeting, the latest first, at most `limit`, from `after` on."""
+    wanted = select(Attendance).where(Attendance.meeting_id == meeting_id, Attendance.joined_at.is_not(None))
+    if after is not None:
+        wanted = wanted.where(tuple_(Attendance.joined_at, Attendance.id) < after)
+    ordered = wanted.order_by(Attendance.joined_at.desc(), Attendance.id.desc())
+    return list(await session.scalars(ordered.limit(limit)))

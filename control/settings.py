@@ -1,0 +1,71 @@
+"""All that can be set, with defaults that suit one machine and a few hundred people."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+from yarl import URL
+
+from control.rates import Rate
+
+Network = IPv4Network | IPv6Network
+
+HERE_AND_PRIVATE: tuple[Network, ...] = tuple(
+    ip_network(text)
+    for text in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """How often one caller may do one thing. An address is an IPv4 address or an IPv6 /64."""
+
+    register_per_address: Rate = field(default=Rate(20, 600))
+    sign_in_per_address: Rate = field(default=Rate(60, 60))
+    sign_in_per_email: Rate = field(default=Rate(10, 60))
+    refresh_per_address: Rate = field(default=Rate(120, 60))
+    join_per_address: Rate = field(default=Rate(300, 60))
+    guess_per_address: Rate = field(default=Rate(30, 60))
+    create_per_account: Rate = field(default=Rate(60, 600))
+    chat_per_author: Rate = field(default=Rate(20, 10))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds on size and number."""
+
+    body_bytes: int = 64 * 1024
+    report_bytes: int = 512 * 1024
+    event_history: int = 1000
+    event_outbox: int = 256
+    event_send_s: float = 10.0
+    sockets: int = 5000
+    sockets_each: int = 8
+    password_queue: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one control process."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - a server is reached from outside by default
+    port: int = 8080
+    data: Path = Path("data")
+    database_url: str | None = None
+    public_url: URL | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE
+    access_token_s: int = 3600
+    refresh_token_s: int = 30 * 24 * 3600
+    guest_token_s: int = 12 * 3600
+    bcrypt_cost: int = 12
+    bcrypt_threads: int = 2
+    node_lease_s: float = 15.0
+    log_level: str = "INFO"
+    rates: Rates = field(default_factory=Rates)
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def database(self) -> str:
+        """The database's address: the one set, else SQLite in the data folder."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data.resolve() / 'control.sqlite'}"

@@ -1,0 +1,13 @@
+"""Every table of control, for migrations: importing this module makes `metadata` whole."""
+
+from control.accounts import store as accounts
+from control.chat import store as chat
+from control.database import Base
+from control.events import store as events
+from control.meetings import store as meetings
+from control.nodes import store as nodes
+from control.people import store as people
+
+SLICES = (accounts, chat, events, meetings, nodes, people)
+
+metadata = Base.metadata
