@@ -1,0 +1,119 @@
+"""Which header extensions are taken on which side."""
+
+from dataclasses import replace
+
+import pytest
+
+from sfu.signaling import extensions
+from sfu.signaling.capabilities import DEFAULT
+from sfu.signaling.extensions import KNOWN, Use, accepted_from_publisher, accepted_on_slot
+from sfu.signaling.negotiate import OfferRefused, negotiate
+from sfu.signaling.sdp import Section, parse
+from tests.unit.signaling import golden
+from tests.unit.signaling.offers import offer, section
+
+UNKNOWN = "urn:example:unheard-of"
+
+
+def read(*extmaps: str) -> Section:
+    text = offer(section("0", *(f"a=extmap:{extmap}" for extmap in extmaps)))
+    return parse(text, DEFAULT.limits).sections[0]
+
+
+@pytest.mark.parametrize(
+    ("uri", "publish", "slot"),
+    [
+        (extensions.MID, True, False),
+        (extensions.RID, True, False),
+        (extensions.REPAIRED_RID, True, False),
+        (extensions.AUDIO_LEVEL, True, True),
+        (extensions.ABS_SEND_TIME, False, True),
+        (extensions.TRANSPORT_CC, False, False),
+        (extensions.DEPENDENCY_DESCRIPTOR, False, False),
+        (extensions.VIDEO_ORIENTATION, False, False),
+        (extensions.ABS_CAPTURE_TIME, True, True),
+        (extensions.PLAYOUT_DELAY, True, True),
+        (extensions.COLOR_SPACE, True, True),
+        (extensions.VIDEO_CONTENT_TYPE, True, True),
+        (extensions.TRANSMISSION_OFFSET, False, False),
+        (extensions.VIDEO_LAYERS_ALLOCATION, False, False),
+        (extensions.GENERIC_FRAME_DESCRIPTOR, False, False),
+        (UNKNOWN, True, True),
+    ],
+)
+def test_policy(uri: str, publish: bool, slot: bool) -> None:
+    offered = read(f"5 {uri}")
+    assert accepted_from_publisher(offered, KNOWN) == ({5: uri} if publish else {})
+    assert accepted_on_slot(offered, KNOWN) == ({uri: 5} if slot else {})
+
+
+@pytest.mark.parametrize(
+    ("direction", "publish", "slot"),
+    [
+        ("", True, True),
+        ("/sendrecv", True, True),
+        ("/sendonly", True, False),
+        ("/recvonly", False, True),
+        ("/inactive", False, False),
+        ("/sideways", False, False),
+    ],
+)
+def test_direction_is_the_clients(direction: str, publish: bool, slot: bool) -> None:
+    offered = read(f"5{direction} {UNKNOWN}")
+    assert bool(accepted_from_publisher(offered, KNOWN)) is publish
+    assert bool(accepted_on_slot(offered, KNOWN)) is slot
+
+
+@pytest.mark.parametrize(
+    ("direction", "answered"), [("", ""), ("/sendonly", "/recvonly"), ("/sendrecv", "/sendrecv")]
+)
+def test_direction_is_mirrored_in_the_answer(direction: str, answered: str) -> None:
+    text = offer(section("0", f"a=extmap:5{direction} {UNKNOWN}"))
+    assert f"a=extmap:5{answered} {UNKNOWN}\r\n" in negotiate(text, golden.LOCAL).answer
+
+
+def test_attributes_of_an_extension_are_no_part_of_its_uri() -> None:
+    offered = read(f"5 {extensions.AUDIO_LEVEL} vad=on")
+    assert accepted_from_publisher(offered, KNOWN) == {5: extensions.AUDIO_LEVEL}
+
+
+def test_encrypted_extensions_are_not_taken_for_what_they_hide() -> None:
+    assert accepted_from_publisher(read(f"5 {extensions.ENCRYPT} {UNKNOWN}"), KNOWN) == {}
+
+
+@pytest.mark.parametrize(
+    "extmap", [f"0 {UNKNOWN}", f"15 {UNKNOWN}", f"4096 {UNKNOWN}", f"x {UNKNOWN}", "5", "5 ", ""]
+)
+def test_ids_beyond_one_byte_headers_and_broken_lines_are_left_out(extmap: str) -> None:
+    assert accepted_from_publisher(read(extmap), KNOWN) == {}
+
+
+def test_ids_and_uris_are_used_once() -> None:
+    offered = read("1 urn:a", "1 urn:b", "2 urn:a", "3 urn:c")
+    assert accepted_from_publisher(offered, KNOWN) == {1: "urn:a", 3: "urn:c"}
+
+
+def test_one_id_for_two_extensions_in_a_bundle_is_refused() -> None:
+    text = offer(section("0", "a=extmap:1 urn:a"), section("1", "a=extmap:1 urn:b"))
+    with pytest.raises(OfferRefused, match="extension id 1"):
+        negotiate(text, golden.LOCAL)
+
+
+def test_transport_wide_congestion_control_is_turned_on_by_data_alone() -> None:
+    capabilities = replace(
+        DEFAULT,
+        feedback={kind: kept | {"transport-cc"} for kind, kept in DEFAULT.feedback.items()},
+        extensions=KNOWN | {extensions.TRANSPORT_CC: Use(True, True, "estimates")},
+    )
+    negotiation = negotiate(golden.read("chromium-small"), golden.LOCAL, capabilities)
+    for line in (*negotiation.plan.publish, *negotiation.plan.slots):
+        assert "transport-cc" in line.codecs[0].feedback
+        assert f"a=rtcp-fb:{line.codecs[0].payload_type} transport-cc\r\n" in negotiation.answer
+    for publish in negotiation.plan.publish:
+        assert extensions.TRANSPORT_CC in publish.extensions.values()
+    for slot in negotiation.plan.slots:
+        assert extensions.TRANSPORT_CC in slot.extensions
+
+
+def test_every_policy_has_its_reason() -> None:
+    assert all(use.reason for use in KNOWN.values())
