@@ -67,7 +67,8 @@ class Stage:
 
     async def clear(self) -> None:
         """Close everybody's pages, delete their cookies, and mend their networks."""
-        for person, desk in self._people:
+        storages = {person.page.storage: desk for person, desk in self._people}
+        for storage, desk in storages.items():
             desk.machine.link.set(delay_ms=0, jitter_ms=0, loss=0, burst=1, rate_kbps=0)
-            await desk.browser.forget(person.page)
+            await desk.browser.forget(storage)
         self._people.clear()

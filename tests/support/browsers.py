@@ -163,7 +163,7 @@ class Page:
                 "httpOnly": True,
                 "sameSite": "lax",
             },
-            partition={"type": "context", "context": self._context},
+            partition={"type": "storageKey", "userContext": self.storage},
         )
 
     async def resize(self, width: int, height: int) -> None:
@@ -205,9 +205,9 @@ class Browser:
         page = self._pages[made["context"]] = Page(self._session, made["context"], storage)
         return page
 
-    async def forget(self, page: Page) -> None:
-        """Close all pages that share the page's storage, and delete the storage."""
-        await self._session.call("browser.removeUserContext", userContext=page.storage)
+    async def forget(self, storage: str) -> None:
+        """Delete a page's storage, and close all pages that share it."""
+        await self._session.call("browser.removeUserContext", userContext=storage)
 
     def log(self, entry: dict[str, Any]) -> None:
         """Keep a console entry with its page."""

@@ -1,18 +1,19 @@
 """Both browsers run in their namespaces, see and hear through WebRTC, and can be told apart by it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
+from tests.support.bidi import BidiError
 from tests.support.browsers import Browser, chromium, firefox
 from tests.support.network import Network, network
 from tests.support.senders import GREEN, SENDERS, YELLOW, Sender, by_colour
 from tests.support.waiting import until
 
-Launch = Callable[..., AbstractAsyncContextManager[Browser]]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Sends its camera and microphone to itself.
 PAGE = """<!doctype html><title>Mirror</title>
@@ -35,13 +36,18 @@ PAGE = """<!doctype html><title>Mirror</title>
 </script>"""
 
 
+async def index(_: web.Request) -> web.Response:
+    return web.Response(text=PAGE, content_type="text/html")
+
+
+async def cookie(request: web.Request) -> web.Response:
+    return web.json_response(request.cookies.get("pass"))
+
+
 @asynccontextmanager
 async def serving(net: Network) -> AsyncIterator[str]:
-    async def index(_: web.Request) -> web.Response:
-        return web.Response(text=PAGE, content_type="text/html")
-
     app = web.Application()
-    app.router.add_get("/", index)
+    app.add_routes([web.get("/", index), web.get("/cookie", cookie)])
     runner = web.AppRunner(app)
     await runner.setup()
     socket = net.server.socket()
@@ -51,35 +57,56 @@ async def serving(net: Network) -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-@pytest.mark.parametrize(("launch", "sender"), [(chromium, GREEN), (firefox, YELLOW)])
-async def test_a_browser_sends_and_receives_what_identifies_it(
-    launch: Launch, sender: Sender, tmp_path: Path
-) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[(chromium, GREEN), (firefox, YELLOW)])
+async def opened(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[Browser, str]]:
+    launch, sender = request.param
+    folder = tmp_path_factory.mktemp(sender.colour)
     with network() as net:
-        client = net.client()
-        async with (
-            serving(net) as origin,
-            launch(client.namespace, sender, tmp_path, origin=origin) as browser,
-        ):
-            page = await browser.page()
-            await page.goto(origin)
-            await page.resize(360, 640)
-            assert await page.evaluate("() => innerWidth") == 360
-            await page.fill("#name", "Ada")
-            await page.click("#go")
+        namespace = net.client().namespace
+        async with serving(net) as origin, launch(namespace, sender, folder, origin=origin) as browser:
+            yield browser, origin
 
-            async def seen() -> Sender | None:
-                rgb = await page.evaluate("() => probe.colour(document.getElementById('far'))")
-                return by_colour(rgb) if rgb else None
 
-            async def heard() -> list[int]:
-                hz = [each.tone_hz for each in SENDERS]
-                tones: list[int] = await page.evaluate(
-                    "(hz) => probe.tones(document.getElementById('far').srcObject, hz)", hz
-                )
-                return tones
+async def test_a_browser_sends_and_receives_what_identifies_it(opened: tuple[Browser, str]) -> None:
+    browser, origin = opened
+    page = await browser.page()
+    await page.goto(origin)
+    await page.resize(360, 640)
+    assert await page.evaluate("() => innerWidth") == 360
+    await page.fill("#name", "Ada")
+    await page.click("#go")
 
-            assert await until("the colour is seen", seen) == sender
-            assert await until("the tone is heard", heard) == [sender.tone_hz]
-            assert "info: hello Ada" in page.console
-            assert (await page.screenshot()).startswith(b"\x89PNG")
+    async def seen() -> Sender | None:
+        rgb = await page.evaluate("() => probe.live(document.getElementById('far'))")
+        return by_colour(rgb) if rgb else None
+
+    async def heard() -> list[int]:
+        tones: list[int] = await page.evaluate(
+            "(hz) => probe.tones(document.getElementById('far').srcObject, hz)",
+            [sender.tone_hz for sender in SENDERS],
+        )
+        return tones
+
+    assert await until("the colour is seen", seen) == browser.sender
+    assert await until("the tone is heard", heard) == [browser.sender.tone_hz]
+    assert "info: hello Ada" in page.console
+    assert (await page.screenshot()).startswith(b"\x89PNG")
+    await browser.forget(page.storage)
+
+
+async def test_pages_share_storage_only_when_asked(opened: tuple[Browser, str]) -> None:
+    browser, origin = opened
+    first = await browser.page()
+    await first.set_cookie(origin, "pass", "secret")
+    for page, expected in (
+        (first, "secret"),
+        (await browser.page(beside=first), "secret"),
+        (await browser.page(), None),
+    ):
+        await page.goto(origin)
+        assert await page.evaluate("async () => (await fetch('/cookie')).json()") == expected
+    await browser.forget(first.storage)
+    with pytest.raises(BidiError):
+        await first.evaluate("() => 1")
