@@ -263,6 +263,8 @@ class Peer:
     def _arrange(
         self, kind: str, tracks: Mapping[str, Track], heights: Mapping[str, int], now: float
     ) -> None:
+        if self.state is PeerState.ENTERING:
+            return
         slots = {mid: slot for mid, slot in self.slots.items() if slot.kind == kind}
         current = {mid: slot.track.id if slot.track else None for mid, slot in slots.items()}
         for mid, id_ in assign(current, list(tracks)).items():
@@ -353,6 +355,8 @@ class Peer:
     def _move(self, event: PeerEvent) -> None:
         before = self.state
         self.state = TRANSITIONS[before][event]
+        if before is PeerState.ENTERING:
+            self._floor.peer_ready(self)
         if PeerState.SILENT in (before, self.state) and before is not self.state:
             self._floor.connection_changed(self)
 

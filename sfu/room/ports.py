@@ -93,6 +93,9 @@ class Floor(Protocol):
     def layer_appeared(self, layer: "Layer") -> None:
         """A track has one more layer; its first packet follows at once."""
 
+    def peer_ready(self, peer: "Peer") -> None:
+        """A peer's link is open: it can be sent media from now on."""
+
     def connection_changed(self, peer: "Peer") -> None:
         """A peer's link came up or fell silent."""
 

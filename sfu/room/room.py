@@ -75,6 +75,9 @@ class Room:
         """Apply a further offer on the peer's link. Raises `Refusal`, and then nothing has changed."""
         peer.check(plan, declared)
         self._publish_changes(peer, peer.apply(plan, declared))
+        self._arrange(peer)
+
+    def _arrange(self, peer: Peer) -> None:
         now = self._clock()
         peer.arrange_video(now)
         peer.arrange_audio(self._voices.heard_by(peer.own_tracks), now)
@@ -155,6 +158,10 @@ class Room:
         now = self._clock()
         for peer in self.peers.values():
             peer.follow(layer, now)
+
+    def peer_ready(self, peer: Peer) -> None:
+        """Begin to send."""
+        self._arrange(peer)
 
     def connection_changed(self, peer: Peer) -> None:
         """Tell the others."""

@@ -1,7 +1,7 @@
 """The answer as text: every m-line of the offer in its place, and what became of it.
 
-Writes what was decided and decides nothing. The candidates stand in the first m-line of the bundle
-alone: the others share its transport (RFC 8843 section 10).
+Writes what was decided and decides nothing. The candidates stand in every m-line of the bundle,
+though the first would do (RFC 8843 section 10): aiortc reads those of the last.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,8 +98,7 @@ def _accepted(section: Section, verdict: Accepted, local: LocalDescription, term
     yield f"a=ice-pwd:{local.pwd}"
     yield f"a=fingerprint:{local.fingerprint}"
     yield "a=setup:passive"
-    if verdict.mid == terms.bundle[0]:
-        yield from _candidates(local)
+    yield from _candidates(local)
     match verdict:
         case PublishPlan():
             yield from _publish(section, verdict)

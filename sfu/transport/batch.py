@@ -1,19 +1,20 @@
 """The send batch: packets made during one drain of a socket, handed to the kernel in one system call.
 
-Packets are protected in place, one after the other, in one block of memory; each link's outbox
-remembers where its own are. `flush` describes them all to one `sendmmsg`: a run of equal-sized
-packets to one peer (a shorter last one allowed) is one message that the kernel or the network card
-cuts up (`UDP_SEGMENT`), the rest are messages of one packet. Measured on loopback, 1200 bytes: 3.4 µs
-per packet with `socket.sendto`, 2.6 with `sendmmsg`, about 1 in a segmented run.
+Memory is a row of slots. A packet is protected in place in the next one, and the kernel's description of
+it (`struct mmsghdr`, `struct iovec`) was made long before: only its size and its receiver are filled in.
+If each peer is sent one packet, or the kernel cannot segment, one `sendmmsg` over the slots sends them
+all. Otherwise the packets are first gathered by peer into runs of equal size (a shorter last one allowed),
+each run one message that the kernel or the network card cuts up (`UDP_SEGMENT`).
 
-Called through cffi, because Python's socket module has no `sendmmsg`; cffi is there anyway, libsrtp is
-called through it. It knows nothing of links, keys or why a packet is sent. Linux only.
+Measured on loopback with 1200 bytes, µs per packet: 3.4 by `socket.sendto`, 2.6 by `sendmmsg`, about 1 in
+runs. `sendmmsg` is called through cffi, as libsrtp is, because Python's socket module lacks it. The batch
+knows nothing of links, keys or why a packet is sent. Linux only.
 """
 
 import errno
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cffi import FFI  # type: ignore[import-untyped]
@@ -25,16 +26,14 @@ MAX_PACKET = 1500
 """The largest packet in the clear, in bytes."""
 MAX_TRAILER = 160
 """What protection may add: libsrtp's SRTP_MAX_TRAILER_LEN and the SRTCP index, rounded up."""
-CAPACITY = 1 << 20
-"""Memory of a batch, in bytes. A drain that makes more is flushed in the middle."""
-LAST_START = CAPACITY - MAX_PACKET - MAX_TRAILER
-"""A packet begins no later than this."""
-MAX_MESSAGES = 1024
-"""`sendmmsg` takes no more (UIO_MAXIOV)."""
+SLOTS = 1024
+"""Packets in a batch; a drain that makes more is flushed in the middle. `sendmmsg` takes no more."""
+STRIDE = 1664
+"""Bytes from slot to slot: room for a packet, and no power of two, which would crowd the caches."""
 MAX_SEGMENTS = 64
-"""UDP_MAX_SEGMENTS of kernels before 6.10."""
+"""Packets in a run: UDP_MAX_SEGMENTS of the kernels before 6.10."""
 MAX_RUN_BYTES = 65_000
-"""A run is one UDP datagram to the kernel until it is cut; IPv4 allows 65,507."""
+"""Bytes in a run, which is one UDP datagram until it is cut; IPv4 allows 65,507."""
 
 SOL_UDP = 17
 UDP_SEGMENT = 103
@@ -44,8 +43,6 @@ _ADDRESS_BYTES = {socket.AF_INET: 16, socket.AF_INET6: 28}
 
 Pointer = Any
 """A cffi pointer; cffi has no types to name."""
-Packet = tuple[Pointer, int]
-"""Where a protected packet lies, and its size in bytes."""
 
 _ffi = FFI()
 _ffi.cdef(
@@ -62,172 +59,204 @@ _ffi.cdef(
     """
 )
 _libc = _ffi.dlopen(None)
-_CONTROL = struct.Struct("@NiiH")
-"""struct cmsghdr with a 16-bit segment size in it."""
+
+# The same structures as rows of 64-bit words: storing into a memoryview takes half the time of storing
+# through cffi. MESSAGE words per struct mmsghdr, VECTOR words per struct iovec, then where its fields are.
+MESSAGE = 8
+_NAME, _VECTORS, _VECTOR_COUNT, _CONTROL, _CONTROL_BYTES = 0, 2, 3, 4, 5
+VECTOR = 2
+_BASE, SIZE = 0, 1
+
+_SEGMENT_CONTROL = struct.Struct("@NiiH")
+"""struct cmsghdr, and in it the size of the segments."""
+
+
+class Destination:
+    """A socket address as the C structure that the kernel wants, at `location` in memory."""
+
+    __slots__ = ("_packed", "location")
+
+    def __init__(self, address: Address) -> None:
+        host, port = address[0].partition("%")[0], address[1]
+        if len(address) == 2:
+            family = socket.AF_INET
+            rest = struct.pack("!H", port) + socket.inet_pton(family, host)
+        else:
+            family = socket.AF_INET6
+            flow, scope = address[2:]
+            rest = struct.pack("!HI", port, flow) + socket.inet_pton(family, host) + struct.pack("@I", scope)
+        self._packed: Pointer = _ffi.new("unsigned char[28]", struct.pack("@H", family) + rest)
+        self.location = _location(self._packed)
 
 
 class Outbox:
-    """A link's packets in a batch: where they lie in memory, and where they go.
+    """One peer's packets in a batch, by slot, and where they go."""
 
-    `destination` is a packed socket address that must live as long as packets wait here.
-    """
-
-    __slots__ = ("destination", "packets")
+    __slots__ = ("destination", "slots")
 
     def __init__(self) -> None:
-        self.destination: Pointer = None
-        self.packets: list[Packet] = []
+        self.destination: Destination | None = None
+        self.slots: list[int] = []
 
 
-def pack_address(address: Address) -> Pointer:
-    """Return `address` as the C structure that the kernel wants: struct sockaddr_in or sockaddr_in6."""
-    host, port = address[0].partition("%")[0], address[1]
-    if len(address) == 2:
-        packed = (
-            struct.pack("@H", socket.AF_INET)
-            + struct.pack("!H", port)
-            + socket.inet_pton(socket.AF_INET, host)
-        )
-        return _ffi.new("unsigned char[16]", packed)
-    flow, scope = address[2:]
-    packed = struct.pack("@H", socket.AF_INET6) + struct.pack("!HI", port, flow)
-    packed += socket.inet_pton(socket.AF_INET6, host) + struct.pack("@I", scope)
-    return _ffi.new("unsigned char[28]", packed)
-
-
-class Batch:
-    """What one UDP socket sends at the next flush.
-
-    A writer (`srtp.Sealer`) puts a packet at `view[used:]`, raises `used`, and appends the packet to its
-    outbox, and the outbox to `dirty` if it was empty. It flushes first if `used` is past LAST_START.
-    """
+class Messages:
+    """An array of SLOTS messages and one of as many vectors: the arguments of `sendmmsg`."""
 
     def __init__(self, udp: socket.socket, counters: Counters) -> None:
-        self.memory: Pointer = _ffi.new("unsigned char[]", CAPACITY)
-        self.view = _ffi.buffer(self.memory)
-        self.used = 0
-        self.dirty: list[Outbox] = []
         self._fd = udp.fileno()
         self._counters = counters
-        self._segmenting = _kernel_segments(udp)
-        self._controls: dict[int, Pointer] = {}
-        self._array: Pointer = _ffi.new("struct mmsghdr[]", MAX_MESSAGES)
-        self._pieces: Pointer = _ffi.new("struct iovec[]", MAX_MESSAGES)
-        # Indexing a C array makes a Python object each time; these are made once.
-        self._messages = [self._array[i].msg_hdr for i in range(MAX_MESSAGES)]
-        self._vectors = [self._pieces[i] for i in range(MAX_MESSAGES)]
-        self._vector_pointers = [self._pieces + i for i in range(MAX_MESSAGES)]
-        self._message_count = 0
-        self._vector_count = 0
-        for message in self._messages:
-            message.msg_namelen = _ADDRESS_BYTES[udp.family]
+        self._array: Pointer = _ffi.new("struct mmsghdr[]", SLOTS)
+        self._vectors: Pointer = _ffi.new("struct iovec[]", SLOTS)
+        for index in range(SLOTS):
+            self._array[index].msg_hdr.msg_namelen = _ADDRESS_BYTES[udp.family]
+        self.words = memoryview(_ffi.buffer(self._array)).cast("Q")
+        self.vectors = memoryview(_ffi.buffer(self._vectors)).cast("Q")
+        self.vectors_location = _location(self._vectors)
 
-    def flush(self) -> None:
-        """Send everything. What the kernel does not take is counted and gone, as if lost on the way."""
-        for outbox in self.dirty:
-            packets = outbox.packets
-            if len(packets) == 1:
-                self._describe(outbox.destination, packets)
-            else:
-                for run in _runs(packets, MAX_SEGMENTS if self._segmenting else 1):
-                    self._describe(outbox.destination, run)
-        self._transmit()
-        for outbox in self.dirty:
-            outbox.packets.clear()
-        self.dirty.clear()
-        self._counters.bytes_out += self.used
-        self.used = 0
+    def transmit(self, messages: int, packets: int) -> bool:
+        """Send the first `messages`, of `packets` vectors; False if the kernel turned out not to segment.
 
-    def _describe(self, destination: Pointer, run: Sequence[Packet]) -> None:
-        """Add a message to the array: one packet, or a run to be segmented."""
-        count = len(run)
-        if self._vector_count + count > MAX_MESSAGES:
-            self._transmit()
-        at = self._vector_count
-        vectors = self._vectors
-        for index, (pointer, size) in enumerate(run, at):
-            vector = vectors[index]
-            vector.iov_base = pointer
-            vector.iov_len = size
-        message = self._messages[self._message_count]
-        message.msg_name = destination
-        message.msg_iov = self._vector_pointers[at]
-        message.msg_iovlen = count
-        if count == 1:
-            message.msg_controllen = 0
-        else:
-            message.msg_control = self._control(run[0][1])
-            message.msg_controllen = _CONTROL.size
-            self._counters.gso_batches += 1
-            self._counters.gso_packets += count
-        self._message_count += 1
-        self._vector_count = at + count
-
-    def _control(self, size: int) -> Pointer:
-        """Return the ancillary data that asks for segments of `size` bytes."""
-        control = self._controls.get(size)
-        if control is None:
-            packed = _CONTROL.pack(_CONTROL.size, SOL_UDP, UDP_SEGMENT, size)
-            control = self._controls[size] = _ffi.new("unsigned char[24]", packed)
-        return control
-
-    def _transmit(self) -> None:
-        """Hand the array to the kernel, which stops at the first message it refuses."""
-        at, count = 0, self._message_count
-        self._counters.datagrams_out += self._vector_count
-        while at < count:
-            taken = _libc.sendmmsg(self._fd, self._array + at, count - at, 0)
-            self._counters.send_calls += 1
+        What the kernel does not take is counted, and gone as if lost on the way.
+        """
+        counters = self._counters
+        counters.datagrams_out += packets
+        counters.bytes_out += sum(self.vectors[SIZE : VECTOR * packets : VECTOR])
+        segmented = True
+        at = 0
+        while at < messages:
+            taken = _libc.sendmmsg(self._fd, self._array + at, messages - at, 0)
+            counters.send_calls += 1
             if taken > 0:
                 at += taken
             elif _ffi.errno == errno.EAGAIN:
-                self._lose(range(at, count), Drop.SEND_BUFFER_FULL)
+                self._lose(range(at, messages), Drop.SEND_BUFFER_FULL)
                 break
             elif _ffi.errno != errno.EINTR:
-                self._refused(at, _ffi.errno)
+                segmented &= self._refused(at, _ffi.errno)
                 at += 1
-        self._message_count = self._vector_count = 0
+        return segmented
 
-    def _refused(self, index: int, code: int) -> None:
-        """Resend a run that could not be segmented, packet by packet; give up on anything else."""
-        message = self._messages[index]
+    def _refused(self, index: int, code: int) -> bool:
+        """Resend a run that was not segmented, packet by packet; give up on anything else.
+
+        False if packets passed singly that did not pass as a run.
+        """
+        message = self._array[index].msg_hdr
         count, first = message.msg_iovlen, message.msg_iov
         if count == 1 or code not in _SEGMENTING_ERRORS:
             self._lose((index,), Drop.SEND_BUFFER_FULL if code == errno.ENOBUFS else Drop.SEND_ERROR)
-            return
+            return True
         message.msg_iovlen = 1
         message.msg_controllen = 0
+        passed = 0
         for piece in range(count):
             message.msg_iov = first + piece
             if _libc.sendmmsg(self._fd, self._array + index, 1, 0) == 1:
-                # The same packets pass singly: this kernel or this route cannot segment.
-                self._segmenting = False
+                passed += 1
             else:
                 self._lose((index,), Drop.SEND_ERROR)
+        return not passed
 
     def _lose(self, indices: Iterable[int], reason: Drop) -> None:
         """Take back from the counters the packets of messages that were not sent."""
         for index in indices:
-            message = self._messages[index]
+            message = self._array[index].msg_hdr
             for piece in range(message.msg_iovlen):
                 self._counters.datagrams_out -= 1
                 self._counters.bytes_out -= message.msg_iov[piece].iov_len
                 self._counters.drops[reason] += 1
 
 
-def _runs(packets: Sequence[Packet], longest: int) -> Iterator[Sequence[Packet]]:
-    """Cut `packets` into runs of at most `longest` that one segmented message can carry, in order."""
+class Batch:
+    """What one UDP socket sends at the next flush.
+
+    A writer (`srtp.Sealer`) flushes if `used` is SLOTS; puts a packet into slot number `used`, which is at
+    `slots[used]` in memory and at `view[used * STRIDE :]`; notes its size in `vectors` and its destination
+    in `words`; and appends the slot to its outbox, and the outbox to `dirty` if it was empty.
+    """
+
+    def __init__(self, udp: socket.socket, counters: Counters) -> None:
+        self._counters = counters
+        self._memory: Pointer = _ffi.new("unsigned char[]", SLOTS * STRIDE)
+        self.view = _ffi.buffer(self._memory)
+        self.slots = [self._memory + slot * STRIDE for slot in range(SLOTS)]
+        self.used = 0
+        self.dirty: list[Outbox] = []
+        self._singles = Messages(udp, counters)
+        self.words = self._singles.words
+        self.vectors = self._singles.vectors
+        for slot in range(SLOTS):
+            self.vectors[slot * VECTOR + _BASE] = _location(self.slots[slot])
+            self.words[slot * MESSAGE + _VECTORS] = self._singles.vectors_location + slot * 8 * VECTOR
+            self.words[slot * MESSAGE + _VECTOR_COUNT] = 1
+        self._runs = Messages(udp, counters)
+        self._controls: dict[int, Pointer] = {}
+        self._segmenting = _kernel_segments(udp)
+
+    def flush(self) -> None:
+        """Send every packet."""
+        if len(self.dirty) == self.used or not self._segmenting:
+            self._singles.transmit(self.used, self.used)
+        else:
+            self._segmenting = self._runs.transmit(self._gather(), self.used)
+        for outbox in self.dirty:
+            outbox.slots.clear()
+        self.dirty.clear()
+        self.used = 0
+
+    def _gather(self) -> int:
+        """Describe all packets as runs, peer by peer; return how many runs."""
+        vectors = self._runs.vectors
+        sizes = self.vectors
+        words = self._runs.words
+        counters = self._counters
+        message = vector = 0
+        for outbox in self.dirty:
+            assert outbox.destination is not None
+            for run in _runs(outbox.slots, sizes):
+                words[message + _NAME] = outbox.destination.location
+                words[message + _VECTORS] = self._runs.vectors_location + vector * 8
+                words[message + _VECTOR_COUNT] = len(run)
+                if len(run) == 1:
+                    words[message + _CONTROL_BYTES] = 0
+                else:
+                    words[message + _CONTROL] = self._control(sizes[run[0] * VECTOR + SIZE])
+                    words[message + _CONTROL_BYTES] = _SEGMENT_CONTROL.size
+                    counters.gso_batches += 1
+                    counters.gso_packets += len(run)
+                for slot in run:
+                    vectors[vector] = sizes[slot * VECTOR]
+                    vectors[vector + SIZE] = sizes[slot * VECTOR + SIZE]
+                    vector += VECTOR
+                message += MESSAGE
+        return message // MESSAGE
+
+    def _control(self, size: int) -> int:
+        """Return where in memory the ancillary data is that asks for segments of `size` bytes."""
+        control = self._controls.get(size)
+        if control is None:
+            packed = _SEGMENT_CONTROL.pack(_SEGMENT_CONTROL.size, SOL_UDP, UDP_SEGMENT, size)
+            control = self._controls[size] = _ffi.new("unsigned char[24]", packed)
+        return _location(control)
+
+
+def _runs(slots: list[int], vectors: memoryview) -> Iterator[list[int]]:
+    """Cut a peer's packets, in order, into runs that can each be one segmented message."""
     start = 0
-    while start < len(packets):
-        size = packets[start][1]
-        limit = min(len(packets), start + min(longest, MAX_RUN_BYTES // size))
+    while start < len(slots):
+        size = vectors[slots[start] * VECTOR + SIZE]
+        limit = min(len(slots), start + min(MAX_SEGMENTS, MAX_RUN_BYTES // size))
         end = start + 1
-        while end < limit and packets[end][1] == size:
+        while end < limit and vectors[slots[end] * VECTOR + SIZE] == size:
             end += 1
-        if end < limit and packets[end][1] < size:
+        if end < limit and vectors[slots[end] * VECTOR + SIZE] < size:
             end += 1
-        yield packets[start:end]
+        yield slots[start:end]
         start = end
+
+
+def _location(pointer: Pointer) -> int:
+    return int(_ffi.cast("uintptr_t", pointer))
 
 
 def _kernel_segments(udp: socket.socket) -> bool:

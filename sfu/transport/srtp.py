@@ -10,7 +10,18 @@ from collections.abc import Callable
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
 
-from sfu.transport.batch import LAST_START, MAX_PACKET, Batch, Outbox, Pointer, pack_address
+from sfu.transport.batch import (
+    MAX_PACKET,
+    MESSAGE,
+    SIZE,
+    SLOTS,
+    STRIDE,
+    VECTOR,
+    Batch,
+    Destination,
+    Outbox,
+    Pointer,
+)
 from sfu.transport.counters import Counters, Drop
 from sfu.transport.stun import Address
 
@@ -95,7 +106,7 @@ class Opener:
 class Sealer:
     """Encrypts what one peer is sent, straight into the batch that will carry it. Shut until `open`."""
 
-    __slots__ = ("_batch", "_context", "_counters", "_length", "_outbox", "_session")
+    __slots__ = ("_batch", "_context", "_counters", "_length", "_location", "_outbox", "_session")
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -104,22 +115,21 @@ class Sealer:
         self._batch: Batch | None = None
         self._session: Session | None = None
         self._context: Pointer = None
+        self._location = 0
 
     def open(self, session: Session, batch: Batch, destination: Address) -> None:
         """Begin to send through `batch`, that of the socket of `destination`'s family."""
         self._session = session  # owns what `_context` points to
         self._context = session._srtp[0]
-        self._batch = batch
-        self._outbox.destination = pack_address(destination)
+        self._aim(batch, destination)
 
     def redirect(self, batch: Batch, destination: Address) -> None:
         """Send to another address from now on; what was queued still goes to the old one."""
         if self._batch is None:
             return
-        if self._outbox.packets:
+        if self._outbox.slots:
             self._batch.flush()
-        self._batch = batch
-        self._outbox.destination = pack_address(destination)
+        self._aim(batch, destination)
 
     def shut(self) -> None:
         """Accept nothing more; what was queued is still sent."""
@@ -133,6 +143,12 @@ class Sealer:
         """Queue an RTCP compound, in the clear, until the next flush."""
         self._seal(srtp_protect_rtcp, compound)
 
+    def _aim(self, batch: Batch, address: Address) -> None:
+        destination = Destination(address)
+        self._batch = batch
+        self._outbox.destination = destination
+        self._location = destination.location
+
     def _seal(self, protect: Protect, packet: bytes) -> None:
         batch = self._batch
         if batch is None:
@@ -140,21 +156,22 @@ class Sealer:
         size = len(packet)
         if size > MAX_PACKET:
             return self._drop(Drop.SEND_OVERSIZED)
-        if batch.used > LAST_START:
+        if batch.used == SLOTS:
             batch.flush()
-        start = batch.used
+        slot = batch.used
+        start = slot * STRIDE
         batch.view[start : start + size] = packet
-        pointer = batch.memory + start
         length = self._length
         length[0] = size
-        if protect(self._context, pointer, length):
+        if protect(self._context, batch.slots[slot], length):
             return self._drop(Drop.SEND_PROTECT)
-        size = length[0]
-        batch.used = start + size
-        packets = self._outbox.packets
-        if not packets:
+        batch.vectors[slot * VECTOR + SIZE] = length[0]
+        batch.words[slot * MESSAGE] = self._location
+        batch.used = slot + 1
+        slots = self._outbox.slots
+        if not slots:
             batch.dirty.append(self._outbox)
-        packets.append((pointer, size))
+        slots.append(slot)
         return None
 
     def _drop(self, reason: Drop) -> None:

@@ -1,0 +1,101 @@
+"""A whole node in this process, on loopback, and aiortc clients that talk to it as any client does."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aioice.ice
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sfu.contract.ticket import LIFETIME_S, Rights, Ticket, sign
+from sfu.node.node import Node
+from sfu.node.service import application
+from sfu.node.settings import Settings
+from sfu.node.websocket import SignalEndpoint
+from sfu.room.ports import Limits
+from sfu.transport.settings import NetworkSettings
+from tests.integration.node.client import Client
+
+SECRET = bytes(range(32))
+
+
+@dataclass
+class House:
+    """A running node and what is needed to enter it."""
+
+    node: Node
+    key: Ed25519PrivateKey
+    url: str
+    http: aiohttp.ClientSession
+    clients: list[Client] = field(default_factory=list)
+
+    def client(self) -> Client:
+        """Return a client that is closed when the test ends."""
+        client = Client(self.http, self.url)
+        self.clients.append(client)
+        return client
+
+    def ticket(self, room: str = "room", **changes: Any) -> str:
+        """Return a signed ticket for a new peer, changed as said."""
+        fields: dict[str, Any] = {
+            "id": uuid.uuid4().hex,
+            "room": room,
+            "peer": uuid.uuid4().hex[:12],
+            "node": self.node.settings.node_id,
+            "name": "Someone",
+            "rights": Rights(),
+            "expires_at": int(time.time()) + LIFETIME_S,
+        }
+        return sign(Ticket(**{**fields, **changes}), self.key)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Return the node's settings; a module overrides this to change them."""
+    return Settings(
+        node_id="n1",
+        network=NetworkSettings(port=0, bind_v4="127.0.0.1", bind_v6="", addresses=("127.0.0.1",)),
+        limits=Limits(linger_s=3.0, link_timeout_s=5.0),
+    )
+
+
+@pytest.fixture(autouse=True)
+def loopback_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let aioice, which never gathers loopback addresses, gather nothing else."""
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """Run a node for one test."""
+    key = Ed25519PrivateKey.generate()
+    node = Node(settings, key.public_key(), SECRET)
+    await node.network.open()
+    endpoint = SignalEndpoint(node)
+    server = TestServer(application(node, endpoint, SECRET), host="127.0.0.1")
+    await server.start_server()
+    ticker = asyncio.create_task(node.run())
+    async with aiohttp.ClientSession() as http:
+        house = House(node, key, str(server.make_url("")).rstrip("/"), http)
+        yield house
+        await asyncio.gather(*(client.close() for client in house.clients))
+    ticker.cancel()
+    await asyncio.gather(ticker, return_exceptions=True)
+    node.close()
+    endpoint.close()
+    await server.close()
+
+
+async def eventually(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+    """Return the condition's first true value; fail when it stays false."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {condition}"
+        await asyncio.sleep(0.02)
+    return value
