@@ -1,0 +1,69 @@
+# The two commands a newcomer needs are `make run` and `make test`. `make help` lists the others.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# All Python of the repository.
+CODE := parley.py sfu control web tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run test prepare check format bench load contract lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+
+run: $(VENV)/.run ## Run control and one node here; the address to open is printed
+	@exec $(BIN)/parley run
+
+test: prepare $(VENV)/.dev check ## Prepare this machine, then run every check and test
+	$(BIN)/python -m pytest -q
+
+prepare: ## Install the Debian packages the tests need (root), or say what is missing
+	@tests/support/prepare
+
+check: $(VENV)/.dev ## Lint, types, direction of imports
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Put all Python in the one format
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: $(VENV)/.dev ## Measure the cost of a forwarded packet beside the kernel's floor and Janus (root)
+	$(BIN)/python -m tests.bench
+
+ROOMS ?= 2
+BOTS ?= 4
+SECONDS ?= 10
+load: $(VENV)/.dev ## Send headless bots into meetings: ROOMS= BOTS= SECONDS=
+	$(BIN)/python -m tests.load.local --rooms $(ROOMS) --bots $(BOTS) --seconds $(SECONDS)
+
+contract: $(VENV)/.dev ## Write the JSON Schema of the signalling protocol
+	$(BIN)/python -m sfu.contract.schema > sfu/contract/signals.schema.json
+
+lock: $(VENV)/.dev ## Resolve the dependencies anew into the lock files
+	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade -o requirements-dev.lock
+
+clean: ## Remove what the targets above made, the data folder excepted
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Parley needs Python 3.11 or newer; run make with PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "Python's venv module is missing: apt install python3-venv"; exit 1; }
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
