@@ -2,14 +2,18 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from control.refusals import invalid
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 100
+
+Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+"""Sort key of lists in the order of time: the row's id, whose moment the store looks up."""
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from control.accounts.store import Account
 
-Email = Annotated[str, Meta(max_length=254, pattern=r"^\s*[^@\s]+@[^@\s]+\s*$")]
+Email = Annotated[str, Meta(max_length=254, pattern=r"^\s*[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\s*$")]
 PersonName = Annotated[str, Meta(min_length=1, max_length=80)]
 Password = Annotated[str, Meta(max_length=256)]
 RefreshToken = Annotated[str, Meta(max_length=128)]
@@ -23,7 +23,7 @@ class Registration(Struct, frozen=True):
 class Credentials(Struct, frozen=True):
     """What one signs in with."""
 
-    email: Annotated[str, Meta(max_length=254)]
+    email: Email
     password: Password
 
 

@@ -8,6 +8,7 @@ That needs no copy of a secret: the successor is derived from the token it repla
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,7 @@ from control.accounts.store import Account, SignIn
 from control.clock import Clock
 from control.refusals import Reason, Refused
 
+REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{16,64})")
 REPLAY_GRACE = timedelta(seconds=20)
 
 
@@ -69,8 +71,7 @@ class Accounts:
 
         None, not an exception: the end of a sign-in whose token was used twice must be committed.
         """
-        sign_in_id, _, secret = token.partition(".")
-        sign_in = await store.hold_sign_in(session, sign_in_id)
+        sign_in, secret = await _held(session, token)
         if sign_in is None:
             return None
         now, used = self._clock(), _hash(secret)
@@ -89,7 +90,7 @@ class Accounts:
 
     async def sign_out(self, session: AsyncSession, token: str) -> None:
         """End the sign-in that `token` belongs to, if there is one."""
-        sign_in = await store.hold_sign_in(session, token.partition(".")[0])
+        sign_in, _ = await _held(session, token)
         if sign_in is not None:
             await store.remove_sign_in(session, sign_in)
 
@@ -99,6 +100,14 @@ class Accounts:
 
     def _successor(self, secret: str) -> str:
         return hmac.new(self._secret, b"refresh:" + secret.encode(), hashlib.sha256).hexdigest()
+
+
+async def _held(session: AsyncSession, token: str) -> tuple[SignIn | None, str]:
+    """Return the sign-in that a refresh token names, if there is one, and the token's secret."""
+    parts = REFRESH_TOKEN.fullmatch(token)
+    if parts is None:
+        return None, ""
+    return await store.hold_sign_in(session, parts[1]), parts[2]
 
 
 def normalised(email: str) -> str:

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from control.chat.store import ChatMessage
 from control.events.schema import Author, Message
+from sfu.contract.ticket import Identifier
 
 TEXT_MAX = 4000
 
@@ -14,7 +15,7 @@ class Draft(Struct, frozen=True):
     """A message to post. The same `client_id` posts it once, however often it arrives."""
 
     text: Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
-    client_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    client_id: Identifier
 
 
 def message_of(row: ChatMessage, code: str) -> Message:

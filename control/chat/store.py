@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from control.database import Base
 
+NUMBER_MAX = 2**31 - 1
+
 
 class ChatMessage(Base):
     """One line. A system line has no author and no client id."""
@@ -47,5 +49,5 @@ async def newest(session: AsyncSession, meeting_id: str, before: int | None, lim
     """Return the newest `limit` messages, or those before number `before`; newest first."""
     wanted = select(ChatMessage).where(ChatMessage.meeting_id == meeting_id)
     if before is not None:
-        wanted = wanted.where(ChatMessage.number < before)
+        wanted = wanted.where(ChatMessage.number < min(before, NUMBER_MAX))
     return list(await session.scalars(wanted.order_by(ChatMessage.number.desc()).limit(limit)))

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -43,11 +43,10 @@ class Edge:
         finally:
             took_s = time.perf_counter() - began_s
             route = _route(request)
-            self._metrics.requests.labels(request.method, route, str(status)).inc()
+            method = request.method if request.method in hdrs.METH_ALL else "OTHER"
+            self._metrics.requests.labels(method, route, str(status)).inc()
             self._metrics.request_s.labels(route).observe(took_s)
-            log.info(
-                "%s %s %d %.1f ms id=%s", request.method, route, status, took_s * 1e3, request[REQUEST_ID]
-            )
+            log.info("%s %s %d %.1f ms id=%s", method, route, status, took_s * 1e3, request[REQUEST_ID])
         return response
 
     @web.middleware

@@ -1,7 +1,5 @@
 """Meetings over HTTP: make, list, look at, end."""
 
-from datetime import datetime
-
 from aiohttp import web
 
 from control.accounts import store as accounts
@@ -14,7 +12,7 @@ from control.meetings import store
 from control.meetings.lookup import Lookup
 from control.meetings.schema import NewMeeting, public_view_of, view_of
 from control.meetings.service import Meetings
-from control.paging import page, window
+from control.paging import Id, page, window
 from control.rates import Buckets
 from control.refusals import Reason, Refused
 
@@ -58,7 +56,7 @@ class MeetingRoutes:
     async def list(self, request: web.Request) -> web.Response:
         """List the meetings the caller hosted or attended, the newest first."""
         account_id = self._access.account(request)
-        wanted = window(request.query, tuple[datetime, str])
+        wanted = window(request.query, Id)
         async with self._database.read() as session:
             rows = await store.of_account(session, account_id, wanted.after, wanted.limit + 1)
         base = request[CALLER].base
@@ -66,7 +64,7 @@ class MeetingRoutes:
             page(
                 rows,
                 wanted.limit,
-                key=lambda row: (row.created_at, row.id),
+                key=lambda row: row.id,
                 item=lambda row: view_of(row, base),
             )
         )

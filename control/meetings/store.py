@@ -45,13 +45,14 @@ async def refresh(session: AsyncSession, meeting: Meeting) -> None:
     await session.refresh(meeting, ["ended_at"])
 
 
-async def of_account(
-    session: AsyncSession, account_id: str, after: tuple[datetime, str] | None, limit: int
-) -> list[Meeting]:
+async def of_account(session: AsyncSession, account_id: str, after: str | None, limit: int) -> list[Meeting]:
     """Return the meetings the account hosted or attended, newest first, at most `limit`, from `after` on."""
     attended = exists().where(Attendance.account_id == account_id, Attendance.meeting_id == Meeting.id)
     wanted = select(Meeting).where(or_(Meeting.host_id == account_id, attended))
     if after is not None:
-        wanted = wanted.where(tuple_(Meeting.created_at, Meeting.id) < after)
+        last = await session.get(Meeting, after)
+        if last is None:
+            return []
+        wanted = wanted.where(tuple_(Meeting.created_at, Meeting.id) < (last.created_at, last.id))
     ordered = wanted.order_by(Meeting.created_at.desc(), Meeting.id.desc())
     return list(await session.scalars(ordered.limit(limit).options(joinedload(Meeting.host))))

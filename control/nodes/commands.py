@@ -5,6 +5,7 @@ process), or after `LIFETIME`.
 """
 
 import asyncio
+import contextlib
 import logging
 from datetime import timedelta
 from uuid import uuid4
@@ -18,7 +19,7 @@ from control.clock import Clock
 from control.database import Database, after_commit
 from control.metrics import Metrics
 from control.nodes import store
-from control.nodes.store import PendingCommand
+from control.nodes.store import Node, PendingCommand
 from sfu.contract.operations import CloseRoom, Command, sign_token
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Commands:
 
 
 class CommandSender:
-    """Sends due commands over HTTP, one after the other."""
+    """Sends due commands over HTTP."""
 
     def __init__(
         self, database: Database, commands: Commands, clock: Clock, secret: bytes, metrics: Metrics
@@ -77,37 +78,36 @@ class CommandSender:
                     await self.send_due(http)
                 except Exception:
                     log.exception("commands could not be sent; trying again")
-                with_deadline = asyncio.timeout(IDLE_S)
-                try:
-                    async with with_deadline:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_S):
                         await self._commands.due.wait()
-                except TimeoutError:
-                    pass
 
     async def send_due(self, http: aiohttp.ClientSession) -> None:
         """Send each command whose time has come; forget those taken, postpone the others."""
         async with self._database.read() as session:
             due = await store.due_commands(session, self._clock(), BATCH)
-        for command, node in due:
-            taken = await self._send(http, node.id, node.internal_url, command.body)
-            old = self._clock() - command.created_at >= LIFETIME
-            async with self._database.write() as session:
-                if taken or old:
-                    await store.remove_command(session, command.id)
-                else:
-                    wait_s = min(RETRY_MAX_S, 2.0**command.attempts)
-                    await store.postpone(session, command.id, self._clock() + timedelta(seconds=wait_s))
-            self._metrics.commands.labels("taken" if taken else "expired" if old else "postponed").inc()
+        await asyncio.gather(*(self._deliver(http, command, node) for command, node in due))
 
-    async def _send(self, http: aiohttp.ClientSession, node_id: str, internal_url: str, body: str) -> bool:
-        token = sign_token(self._secret, audience=node_id, now=self._clock().timestamp())
+    async def _deliver(self, http: aiohttp.ClientSession, command: PendingCommand, node: Node) -> None:
+        taken = await self._send(http, node, command.body)
+        now = self._clock()
+        async with self._database.write() as session:
+            if taken or now - command.created_at >= LIFETIME:
+                await store.remove_command(session, command.id)
+            else:
+                wait_s = min(RETRY_MAX_S, 2.0**command.attempts)
+                await store.postpone(session, command.id, now + timedelta(seconds=wait_s))
+        self._metrics.commands.labels("taken" if taken else "failed").inc()
+
+    async def _send(self, http: aiohttp.ClientSession, node: Node, body: str) -> bool:
+        token = sign_token(self._secret, audience=node.id, now=self._clock().timestamp())
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        url = URL(internal_url) / "internal" / "commands"
+        url = URL(node.internal_url) / "internal" / "commands"
         try:
             async with http.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 if response.ok:
                     return True
-                log.warning("node %s refused a command with status %d", node_id, response.status)
+                log.warning("node %s refused a command with status %d", node.id, response.status)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            log.warning("node %s could not be told: %r", node_id, error)
+            log.warning("node %s could not be told: %r", node.id, error)
         return False

@@ -37,6 +37,8 @@ class NodeRoutes:
         _check_url(report.internal_url, "internal_url", ("http", "https"))
         if report.signal_url:
             _check_url(report.signal_url, "signal_url", ("ws", "wss"))
+        if not 0 < report.signal_port < 65536:
+            raise invalid(signal_port="Must be a port.")
         async with self._database.write() as session:
             acknowledged = await self._nodes.report(session, report)
         return answer(ReportReply(acknowledged=acknowledged))

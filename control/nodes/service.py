@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.clock import Clock
+from control.events import store as feeds
 from control.metrics import Metrics
 from control.nodes import store
 from control.nodes.commands import Commands
 from control.nodes.store import Boot, Node
-from control.people.service import People
+from control.people.service import People, Whereabouts
 from sfu.contract.operations import (
     CloseRoom,
     NodeEvent,
@@ -22,6 +23,9 @@ from sfu.contract.operations import (
 )
 
 log = logging.getLogger(__name__)
+
+FORGET_AFTER = timedelta(days=1)
+LABEL_MAX = 64
 
 
 class Nodes:
@@ -42,22 +46,27 @@ class Nodes:
         boot = await store.hold_boot(session, report.node, report.boot)
         if boot is None:
             boot = await self._booted(session, report, node)
-            await self._register(session, report, node)
-        elif node is not None and node.boot == report.boot:
-            await self._register(session, report, node)
+            node = await self._register(session, report, node)
+        elif node is None or node.boot == report.boot:
+            node = await self._register(session, report, node)
         for event in report.events:
             if event.seq > boot.last_seq:
                 await self._apply(session, report, event)
                 boot.last_seq = event.seq
+        if node.boot != report.boot:  # the last word of a run that another has followed
+            await self._people.lost(session, report.node, report.boot, node.reported_at)
         return boot.last_seq
 
     async def sweep(self, session: AsyncSession) -> None:
-        """End the attendances and rooms on nodes that have fallen silent."""
-        for node in await store.silent_since(session, self._clock() - self.lease):
+        """End the attendances and rooms on nodes that have fallen silent; forget those long gone."""
+        now = self._clock()
+        for node in await store.hold_silent_since(session, now - self.lease):
             lost = await self._people.lost(session, node.id, None, node.reported_at)
             await store.close_rooms(session, node.id)
             if lost:
                 log.warning("node %s has fallen silent; %d people were on it", node.id, lost)
+            if node.reported_at <= now - FORGET_AFTER:
+                await store.forget_node(session, node)
 
     async def _booted(self, session: AsyncSession, report: Report, before: Node | None) -> Boot:
         """Note a new run of a node; what the run before it held is gone.
@@ -75,16 +84,19 @@ class Nodes:
         log.info("node %s is up, boot %s, version %s", report.node, report.boot, report.version)
         return boot
 
-    async def _register(self, session: AsyncSession, report: Report, node: Node | None) -> None:
+    async def _register(self, session: AsyncSession, report: Report, node: Node | None) -> Node:
         if node is None:
             node = Node(id=report.node)
         node.boot, node.reported_at = report.boot, self._clock()
         node.signal_url, node.signal_port = report.signal_url, report.signal_port
-        node.internal_url, node.region, node.version = report.internal_url, report.region, report.version
+        node.internal_url = report.internal_url
+        node.region, node.version = report.region[:LABEL_MAX], report.version[:LABEL_MAX]
         node.draining, node.peers = report.draining, report.load.peers
         await store.add(session, node)
+        return node
 
     async def _apply(self, session: AsyncSession, report: Report, event: NodeEvent) -> None:
+        await feeds.hold(session, event.room)
         at = self._moment(event.at)
         match event:
             case RoomOpened():
@@ -92,11 +104,11 @@ class Nodes:
             case RoomClosed():
                 known = await self._room(session, report.node, event.room, is_open=False)
             case PeerEntered():
-                known = await self._people.entered(
-                    session, event.peer, at, node=report.node, boot=report.boot
-                )
+                where = Whereabouts(event.room, event.peer, report.node, report.boot)
+                known = await self._people.entered(session, where, at)
             case PeerGone():
-                known = await self._people.gone(session, event.peer, at)
+                where = Whereabouts(event.room, event.peer, report.node, report.boot)
+                known = await self._people.gone(session, where, at)
         self._metrics.node_events.labels("applied" if known else "unknown").inc()
 
     async def _room(self, session: AsyncSession, node_id: str, meeting_id: str, *, is_open: bool) -> bool:

@@ -67,9 +67,9 @@ async def reported_since(session: AsyncSession, moment: datetime) -> list[Node]:
     return list(await session.scalars(select(Node).where(Node.reported_at > moment)))
 
 
-async def silent_since(session: AsyncSession, moment: datetime) -> list[Node]:
-    """Return the nodes that have not reported after `moment`."""
-    return list(await session.scalars(select(Node).where(Node.reported_at <= moment)))
+async def hold_silent_since(session: AsyncSession, moment: datetime) -> list[Node]:
+    """Return the nodes that have not reported after `moment`, locked until the transaction ends."""
+    return list(await session.scalars(select(Node).where(Node.reported_at <= moment).with_for_update()))
 
 
 async def hold_node(session: AsyncSession, node_id: str) -> Node | None:
@@ -82,6 +82,13 @@ async def hold_boot(session: AsyncSession, node_id: str, boot: str) -> Boot | No
     return await session.scalar(
         select(Boot).where(Boot.node_id == node_id, Boot.id == boot).with_for_update()
     )
+
+
+async def forget_node(session: AsyncSession, node: Node) -> None:
+    """Forget the node, its runs, and what it was to be told."""
+    await remove_commands(session, node.id)
+    await forget_boots(session, node.id, ())
+    await session.delete(node)
 
 
 async def add(session: AsyncSession, row: Node | Boot | Placement | PendingCommand) -> None:

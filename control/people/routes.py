@@ -1,12 +1,10 @@
 """A meeting's attendance over HTTP."""
 
-from datetime import datetime
-
 from aiohttp import web
 
 from control.database import Database
 from control.edge.body import answer
-from control.paging import page, window
+from control.paging import Id, page, window
 from control.people import store
 from control.people.members import Members
 from control.people.service import person_of
@@ -25,8 +23,8 @@ class PeopleRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """List who was or is in the meeting, the latest first; members only."""
-        wanted = window(request.query, tuple[datetime, str])
+        wanted = window(request.query, Id)
         async with self._database.read() as session:
             meeting, _ = await self._members.admit(session, request)
             rows = await store.newest(session, meeting.id, wanted.after, wanted.limit + 1)
-        return answer(page(rows, wanted.limit, key=lambda row: (row.joined_at, row.id), item=person_of))
+        return answer(page(rows, wanted.limit, key=lambda row: row.id, item=person_of))

@@ -1,5 +1,6 @@
 """Comings and goings, as the nodes report them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,29 +11,39 @@ from control.people import store
 from control.people.store import Attendance
 
 
+@dataclass(frozen=True)
+class Whereabouts:
+    """A peer of a meeting, on one run of a node."""
+
+    meeting: str
+    peer: str
+    node: str
+    boot: str
+
+
 class People:
     """The rules of attendance."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
 
-    async def entered(self, session: AsyncSession, peer: str, at: datetime, *, node: str, boot: str) -> bool:
+    async def entered(self, session: AsyncSession, where: Whereabouts, at: datetime) -> bool:
         """Note that the peer is in the call. Returns False when no ticket was given out for it."""
-        attendance = await store.hold(session, peer)
+        attendance = await store.hold(session, where.meeting, where.peer)
         if attendance is None:
             return False
         if attendance.joined_at is None:
             attendance.joined_at = max(at, attendance.created_at)
-            attendance.node_id, attendance.boot = node, boot
+            attendance.node_id, attendance.boot = where.node, where.boot
             person = person_of(attendance)
             await self._events.record(
                 session, attendance.meeting_id, lambda number: PersonJoined(id=number, person=person)
             )
         return True
 
-    async def gone(self, session: AsyncSession, peer: str, at: datetime) -> bool:
+    async def gone(self, session: AsyncSession, where: Whereabouts, at: datetime) -> bool:
         """Note that the peer left the call. Returns False when it was never in one."""
-        attendance = await store.hold(session, peer)
+        attendance = await store.hold(session, where.meeting, where.peer)
         if attendance is None or attendance.joined_at is None:
             return False
         await self._leave(session, attendance, at)

@@ -36,9 +36,10 @@ async def add(session: AsyncSession, attendance: Attendance) -> None:
     await session.flush()
 
 
-async def hold(session: AsyncSession, peer: str) -> Attendance | None:
-    """Return the peer's attendance, locked until the transaction ends."""
-    return await session.scalar(select(Attendance).where(Attendance.id == peer).with_for_update())
+async def hold(session: AsyncSession, meeting_id: str, peer: str) -> Attendance | None:
+    """Return the peer's attendance of the meeting, locked until the transaction ends."""
+    theirs = (Attendance.id == peer, Attendance.meeting_id == meeting_id)
+    return await session.scalar(select(Attendance).where(*theirs).with_for_update())
 
 
 async def has_attended(session: AsyncSession, meeting_id: str, account_id: str) -> bool:
@@ -55,12 +56,13 @@ async def present_on(session: AsyncSession, node_id: str, boot: str | None) -> l
     return list(await session.scalars(select(Attendance).where(*there).with_for_update()))
 
 
-async def newest(
-    session: AsyncSession, meeting_id: str, after: tuple[datetime, str] | None, limit: int
-) -> list[Attendance]:
+async def newest(session: AsyncSession, meeting_id: str, after: str | None, limit: int) -> list[Attendance]:
     """Return those who entered the meeting, the latest first, at most `limit`, from `after` on."""
     wanted = select(Attendance).where(Attendance.meeting_id == meeting_id, Attendance.joined_at.is_not(None))
     if after is not None:
-        wanted = wanted.where(tuple_(Attendance.joined_at, Attendance.id) < after)
+        last = await session.get(Attendance, after)
+        if last is None:
+            return []
+        wanted = wanted.where(tuple_(Attendance.joined_at, Attendance.id) < (last.joined_at, last.id))
     ordered = wanted.order_by(Attendance.joined_at.desc(), Attendance.id.desc())
     return list(await session.scalars(ordered.limit(limit)))
