@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sfu.signaling.negotiate import Negotiation, OfferRefused, negotiate
 from sfu.signaling.sdp import Limits, parse
 from tests.unit.signaling import golden
+from tests.unit.signaling.offers import TRANSPORT
 
 OFFERS = [
     golden.read(name).split("\r\n")
@@ -32,6 +33,11 @@ EDGES = [
     "\x00",
     "\u0661",
     "\ud800",
+]
+
+HEAD = [
+    *("v=0", "o=- 1 1 IN IP4 0.0.0.0", "a=group:BUNDLE 0 1 2 3", "a=rtcp-mux", *TRANSPORT),
+    *("m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 100 101", "a=mid:0", "a=rtpmap:96 VP8/90000"),
 ]
 
 odd_text = st.text(max_size=8) | st.sampled_from(EDGES)
@@ -100,7 +106,7 @@ def test_damaged_offers(lines: list[str], steps: list[tuple[str, int, int, str, 
 @settings(max_examples=200, deadline=None, database=None)
 @given(lines=st.lists(st.sampled_from(LINES) | st.text(max_size=40), max_size=60))
 def test_shuffled_lines(lines: list[str]) -> None:
-    check("\r\n".join(["v=0", *lines]))
+    check("\r\n".join([*HEAD, *lines]))
 
 
 @settings(max_examples=100, deadline=None, database=None)
