@@ -66,9 +66,11 @@ class Stage:
             shutil.copy(log, folder)
 
     async def clear(self) -> None:
-        """Close everybody's pages, delete their cookies, and mend their networks."""
+        """Close everybody's pages, delete their cookies, mend networks; no page may have had a fault."""
+        faults = {person.name: person.page.faults for person, _ in self._people if person.page.faults}
         storages = {person.page.storage: desk for person, desk in self._people}
         for storage, desk in storages.items():
             desk.machine.link.set(delay_ms=0, jitter_ms=0, loss=0, burst=1, rate_kbps=0)
             await desk.browser.forget(storage)
         self._people.clear()
+        assert not faults, f"exceptions nobody caught: {faults}"

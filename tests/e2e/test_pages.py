@@ -28,6 +28,7 @@ async def test_sign_up_make_a_meeting_sign_out_and_in_again(stage: Stage, red: D
     await dora.finds_text("Board")
 
     await dora.press("sign-out")
+    await dora.is_at("/")
     await page.goto(f"{origin}/meetings")
     await dora.is_at("/sign-in")
     await page.fill(mark("email-input"), "dora@example.org")
@@ -71,7 +72,7 @@ async def test_a_call_fits_a_small_screen(stage: Stage, red: Desk, green: Desk) 
     await anna.sees(ben)
     assert await anna.page.evaluate("() => document.documentElement.scrollWidth") <= 360
     for control in CONTROLS:
-        await anna.page.until("(mark) => probe.obstacle(mark)", mark(control), accept=lambda why: why is None)
+        await anna.page.until("(mark) => probe.obstacle(mark)", mark(control), accept=lambda why: why == "")
         box = await anna.page.evaluate(
             "(mark) => document.querySelector(mark).getBoundingClientRect()", mark(control)
         )

@@ -22,6 +22,10 @@ class BidiError(AssertionError):
     """The browser refused a command, or went away."""
 
 
+class ScriptError(BidiError):
+    """A script threw an exception in the page."""
+
+
 class Session:
     """A running session. Commands may overlap."""
 

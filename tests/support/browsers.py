@@ -23,7 +23,7 @@ from typing import Any
 
 from yarl import URL
 
-from tests.support.bidi import BidiError, Session, connected
+from tests.support.bidi import BidiError, ScriptError, Session, connected
 from tests.support.http import http
 from tests.support.netns import Namespace
 from tests.support.processes import Process
@@ -66,13 +66,14 @@ KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Escape": "\ue00c", "Space": " ", "B
 
 
 class Page:
-    """One page in a window of its own. `console` holds what it and its errors said last."""
+    """One page in a window of its own: `console` is what it said last, `faults` the exceptions uncaught."""
 
     def __init__(self, session: Session, context: str, storage: str) -> None:
         self._session = session
         self._context = context
         self.storage = storage
         self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
+        self.faults: list[str] = []
 
     async def goto(self, url: str) -> None:
         """Open the address and wait until it has loaded."""
@@ -85,7 +86,7 @@ class Page:
     async def evaluate(self, function: str, *arguments: Any) -> Any:
         """Call a JavaScript function with JSON values and return its (awaited) result as JSON.
 
-        Raises `BidiError` with the page's exception.
+        Raises `ScriptError` with the page's exception.
         """
         result = await self._session.call(
             "script.callFunction",
@@ -99,7 +100,7 @@ class Page:
             userActivation=True,
         )
         if result["type"] == "exception":
-            raise BidiError(f"{function}: {result['exceptionDetails']['text']}")
+            raise ScriptError(f"{function}: {result['exceptionDetails']['text']}")
         return json.loads(result["result"]["value"])
 
     async def until(
@@ -109,16 +110,24 @@ class Page:
         accept: Callable[[Any], bool] = bool,
         deadline_s: float = DEADLINE_S,
     ) -> Any:
-        """Return the first result of the function that is accepted; raise `TimeoutError` after that time."""
+        """Return the first result of the function that is accepted; raise `TimeoutError` after that time.
+
+        While the page is between two documents the result is None.
+        """
 
         async def check() -> Any:
-            return await self.evaluate(function, *arguments)
+            try:
+                return await self.evaluate(function, *arguments)
+            except ScriptError:
+                raise
+            except BidiError:
+                return None
 
         return await until(f"{function} {arguments or ''}", check, accept=accept, deadline_s=deadline_s)
 
     async def click(self, selector: str) -> None:
         """Click in the middle of the element, as soon as a person could."""
-        await self.until("(selector) => probe.obstacle(selector)", selector, accept=lambda why: why is None)
+        await self.until("(selector) => probe.obstacle(selector)", selector, accept=lambda why: why == "")
         found = await self._session.call(
             "browsingContext.locateNodes", context=self._context, locator={"type": "css", "value": selector}
         )
@@ -212,8 +221,11 @@ class Browser:
     def log(self, entry: dict[str, Any]) -> None:
         """Keep a console entry with its page."""
         page = self._pages.get(entry["source"].get("context", ""))
-        if page is not None:
-            page.console.append(f"{entry['level']}: {entry['text']}")
+        if page is None:
+            return
+        page.console.append(f"{entry['level']}: {entry['text']}")
+        if entry["type"] == "javascript" and entry["level"] == "error":
+            page.faults.append(entry["text"])
 
 
 @asynccontextmanager

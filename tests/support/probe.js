@@ -92,7 +92,7 @@
     });
   }
 
-  // Why a click in the middle of the element would not reach it, or null if it would.
+  // Why a click in the middle of the element would not reach it; "" if it would.
   function obstacle(selector) {
     const element = document.querySelector(selector);
     if (!element) return "is not there";
@@ -102,7 +102,7 @@
     if (!box.width || !box.height || !element.checkVisibility()) return "is not visible";
     const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
     if (!element.contains(hit)) return `is covered by ${hit?.outerHTML.slice(0, 200)}`;
-    return null;
+    return "";
   }
 
   // A camera of one colour instead of the browser's own: its track is that of a canvas.

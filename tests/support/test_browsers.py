@@ -92,6 +92,13 @@ async def test_a_browser_sends_and_receives_what_identifies_it(opened: tuple[Bro
     assert await until("the colour is seen", seen) == browser.sender
     assert await until("the tone is heard", heard) == [browser.sender.tone_hz]
     assert "info: hello Ada" in page.console
+    assert page.faults == []
+    await page.evaluate("() => { setTimeout(() => missing()) }")
+
+    async def faults() -> list[str]:
+        return page.faults
+
+    assert "missing" in (await until("the exception is told", faults))[0]
     assert (await page.screenshot()).startswith(b"\x89PNG")
     await browser.forget(page.storage)
 
