@@ -6,6 +6,7 @@ connections, one that publishes and one that receives all others; that is how Ja
 
 import asyncio
 import contextlib
+import os
 import random
 import secrets
 import time
@@ -16,7 +17,6 @@ from typing import Any
 import aiohttp
 
 from tests.bench.namespace import ADDRESS
-from tests.bench.process import Server
 from tests.bench.scenario import Scenario
 from tests.bench.subject import Population, SubjectFailed, stream_of
 from tests.load.light import sdp
@@ -25,6 +25,7 @@ from tests.load.light.pump import Pump
 from tests.load.light.reception import Reception
 from tests.load.light.sources import Stream
 from tests.load.light.traffic import Traffic
+from tests.load.process import Server
 
 PORT = 18188
 _PROGRAM = Path("/usr/bin/janus")
@@ -102,7 +103,9 @@ class Janus:
         for kind in ("events", "loggers"):
             (folder / kind).mkdir()
         command = [str(_PROGRAM), "--configs-folder", str(folder), "--disable-stdout"]
-        self.server = Server([*command, "--log-file", str(folder / "janus.log")], folder / "output", {})
+        self.server = Server(
+            [*command, "--log-file", str(folder / "janus.log")], folder / "output", os.environ
+        )
         await self.server.start()
         self._api = _Api()
         await self._api.open(self.server)

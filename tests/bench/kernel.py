@@ -1,14 +1,15 @@
 """The floor as a subject: `tests.bench.floor` sends to as many sockets as the room has receivers."""
 
+import os
 import socket
 import sys
 from pathlib import Path
 
 from tests.bench.namespace import ADDRESS
-from tests.bench.process import Server
 from tests.bench.scenario import Scenario
 from tests.bench.subject import Population
 from tests.load.light.pump import Pump
+from tests.load.process import Server
 
 _TAG_BYTES = 16
 """What SRTP adds to a packet under AES-128-GCM (RFC 7714)."""
@@ -48,7 +49,9 @@ class Floor:
         copies = scenario.deliveries // len(receivers)
         size = scenario.packet_bytes + _TAG_BYTES
         command = [sys.executable, "-m", "tests.bench.floor", self._loop, str(1 / scenario.packets_per_s)]
-        self.server = Server([*command, str(size), str(copies), *addresses], self._folder / "output", {})
+        self.server = Server(
+            [*command, str(size), str(copies), *addresses], self._folder / "output", os.environ
+        )
         await self.server.start()
         return Population((), receivers)
 

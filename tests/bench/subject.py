@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench.process import Server
 from tests.bench.scenario import AUDIO_PACKET_BYTES, VIDEO, Scenario
 from tests.load.light.pump import Pump
 from tests.load.light.sources import AudioStream, Stream, VideoStream
+from tests.load.process import Server
 
 LEVEL_EXTENSION = 1
 

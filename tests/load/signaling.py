@@ -80,6 +80,7 @@ class Conversation:
         self.room_changed: Callable[[], None] = lambda: None
         self.slots_changed: Callable[[tuple[SlotLabel, ...]], None] = lambda _labels: None
         self.ended_because = ""
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._listening: asyncio.Task[None] | None = None
 
     async def open(
@@ -88,9 +89,10 @@ class Conversation:
         """Enter the room. Raises SignalingFailed."""
         try:
             async with asyncio.timeout(timeout_s):
-                self._socket = await http.ws_connect(url, max_msg_size=_MAX_MESSAGE_BYTES)
+                socket = await http.ws_connect(url, max_msg_size=_MAX_MESSAGE_BYTES)
+                self._socket = socket
                 await self.say(hello)
-                first = await self._hear()
+                first = await _hear(socket)
         except TimeoutError as error:
             raise SignalingFailed(f"no welcome within {timeout_s:.0f} s") from error
         except aiohttp.ClientError as error:
@@ -103,36 +105,29 @@ class Conversation:
 
     def listen(self) -> None:
         """Start to follow what the node says."""
-        self._listening = asyncio.create_task(self._listen(), name="signaling")
+        assert self._socket is not None
+        self._listening = asyncio.create_task(self._listen(self._socket), name="signaling")
 
     async def say(self, message: signals.ClientMessage) -> None:
-        """Send a message."""
+        """Send a message on the open connection."""
+        assert self._socket is not None
         await self._socket.send_str(signals.encode(message))
 
     async def close(self) -> None:
-        """Leave for good."""
-        if not self.ended_because and not self._socket.closed:
-            await self.say(signals.Leave())
+        """Leave for good. Closing what never opened does nothing."""
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.wait([self._listening])
-        await self._socket.close()
+        if self._socket is not None and not self._socket.closed:
+            await self.say(signals.Leave())
+            await self._socket.close()
 
-    async def _listen(self) -> None:
+    async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         try:
             while True:
-                self._take(await self._hear())
+                self._take(await _hear(socket))
         except SignalingFailed as error:
             self.ended_because = str(error)
-
-    async def _hear(self) -> signals.NodeMessage:
-        message = await self._socket.receive()
-        if message.type is not aiohttp.WSMsgType.TEXT:
-            raise SignalingFailed(f"the node closed the WebSocket (code {self._socket.close_code})")
-        try:
-            return signals.decode_node(message.data)
-        except msgspec.DecodeError as error:
-            raise SignalingFailed(f"the node said what is no message: {error}") from error
 
     def _take(self, message: signals.NodeMessage) -> None:
         match message:
@@ -151,3 +146,13 @@ def _told(message: signals.NodeMessage) -> str:
     if isinstance(message, signals.Closed | signals.Refused):
         return f"{message.code.value}: {message.message}"
     return type(message).__name__
+
+
+async def _hear(socket: aiohttp.ClientWebSocketResponse) -> signals.NodeMessage:
+    message = await socket.receive()
+    if message.type is not aiohttp.WSMsgType.TEXT:
+        raise SignalingFailed(f"the node closed the WebSocket (code {socket.close_code})")
+    try:
+        return signals.decode_node(message.data)
+    except msgspec.DecodeError as error:
+        raise SignalingFailed(f"the node said what is no message: {error}") from error

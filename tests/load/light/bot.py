@@ -43,10 +43,15 @@ class Shape:
 
     camera: tuple[Layer, ...] = SIMULCAST
     microphone: Callable[[float], int] | None = None
+    microphone_bytes: int = 100
     audio_slots: int = 3
     video_slots: int = 9
     rtx: bool = True
     drawn: tuple[int, int] = (640, 360)
+
+
+ReceptionOf = Callable[[str, int, Traffic], Reception]
+"""Makes what takes a slot's packets, of its kind, its SSRC, and the traffic it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class LightBot:
         pump: Pump,
         identity: Identity,
         shape: Shape,
-        reception_of: Callable[[str, int, Traffic], Reception] | None = None,
+        reception_of: ReceptionOf | None = None,
     ) -> None:
         self.shape = shape
         self.slots: dict[str, Reception] = {}
@@ -174,7 +179,11 @@ def _lines(shape: Shape) -> Iterable[_Line]:
     """Make the sending m-lines, microphone first, with mids from 0."""
     mid = 0
     if shape.microphone is not None:
-        stream = AudioStream(level=shape.microphone, level_extension=EXTENSION_IDS[LEVEL_URI])
+        stream = AudioStream(
+            level=shape.microphone,
+            level_extension=EXTENSION_IDS[LEVEL_URI],
+            packet_bytes=shape.microphone_bytes,
+        )
         section = Sending("audio", str(mid), ssrc=stream.ssrc, extensions=(LEVEL_URI,))
         yield _Line(section, (stream,), PublishedTrack(mid=str(mid), source=Source.MICROPHONE))
         mid += 1

@@ -1,8 +1,7 @@
-"""A server process under measurement: started, watched from outside, ended by its own id."""
+"""A server process: started, watched from outside, ended by its own id."""
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 _SCHEDULER_CLOCK = 2
 """CPUCLOCK_SCHED: user and system time of all threads, in nanoseconds (clock_getcpuclockid(3))."""
 _STOP_S = 5.0
+_END_WITH_US = ("setpriv", "--pdeathsig", "TERM")
+"""The kernel ends the server when this process dies before it could (prctl(2), PR_SET_PDEATHSIG)."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Server:
     """One process; its output goes to a file, whose end is shown when it fails."""
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        self._command = tuple(command)
+        self._command = (*_END_WITH_US, *command)
         self._log = log
-        self._environment = dict(os.environ) | dict(environment)
+        self._environment = dict(environment)
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:

@@ -1,0 +1,150 @@
+"""Our node, alone: the benchmark signs its own tickets, so no control service is needed."""
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+import time
+from pathlib import Path
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sfu.contract import ticket
+from tests.bench.namespace import ADDRESS
+from tests.bench.scenario import AUDIO_PACKET_BYTES, VIDEO, Scenario
+from tests.bench.subject import Population, SubjectFailed, level_of
+from tests.load.light.bot import LightBot, ReceptionOf, Shape, count
+from tests.load.light.dtls import Identity, Profile
+from tests.load.light.pump import Pump
+from tests.load.process import Server
+
+_NODE = "bench"
+_ROOM = "bench"
+_AT_ONCE = 10
+_MAX_PEERS = 500
+_START_S = 20.0
+_POLL_S = 0.05
+_STAGGER_S = 0.02
+
+
+class Parley:
+    """One run of a node. `reception_of` makes what counts the packets of each slot."""
+
+    def __init__(
+        self, profile: Profile, name: str = "parley", *, loudest: int = 3, reception_of: ReceptionOf = count
+    ) -> None:
+        self.name = name
+        self.bots: list[LightBot] = []
+        self._identity = Identity(profile)
+        self._loudest = loudest
+        self._reception_of = reception_of
+        self._key = Ed25519PrivateKey.generate()
+
+    async def start(self, folder: Path) -> None:
+        """Start the node and wait until it is ready."""
+        public = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (folder / "ticket-verifying.pem").write_bytes(public)
+        (folder / "cluster.secret").write_text(secrets.token_hex(32))
+        port, media_port = free_ports()
+        settings = {
+            "PARLEY_DATA": str(folder),
+            "PARLEY_CONTROL_URL": "",
+            "PARLEY_SFU_NODE_ID": _NODE,
+            "PARLEY_SFU_HOST": ADDRESS,
+            "PARLEY_SFU_PORT": str(port),
+            "PARLEY_SFU_MEDIA_PORT": str(media_port),
+            "PARLEY_SFU_ADVERTISE": ADDRESS,
+            "PARLEY_SFU_LOUDEST": str(self._loudest),
+            "PARLEY_SFU_MAX_ROOM_PEERS": str(_MAX_PEERS),
+        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
+        self.server = Server([sys.executable, "-m", "sfu.node.cli"], folder / "output", inherited | settings)
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._url = f"http://{ADDRESS}:{port}"
+        await self.server.start()
+        await self._ready()
+
+    async def populate(self, scenario: Scenario, pump: Pump) -> Population:
+        """Let participants and viewers in, several at a time."""
+        shapes = [_participant(scenario, index) for index in range(scenario.participants)]
+        shapes += [_viewer(scenario)] * scenario.viewers
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def enter(shape: Shape) -> None:
+            async with limit:
+                await self.enter(shape, pump)
+
+        await asyncio.gather(*(enter(shape) for shape in shapes))
+        streams = [stream for bot in self.bots for stream in bot.traffic.streams]
+        return Population(streams, [slot for bot in self.bots for slot in bot.slots.values()])
+
+    async def enter(self, shape: Shape, pump: Pump) -> LightBot:
+        """Let one bot in; it begins to send at a random moment within a packet's interval."""
+        bot = LightBot(pump, self._identity, shape, self._reception_of)
+        self.bots.append(bot)
+        url = self._url.replace("http", "ws", 1) + "/signal"
+        await bot.join(
+            self._http, url, self._ticket(), send_after_s=secrets.randbelow(1000) / 1000 * _STAGGER_S
+        )
+        return bot
+
+    async def stop(self) -> None:
+        """Let everybody out and stop the node."""
+        for bot in self.bots:
+            await bot.leave()
+        await self._http.close()
+        await self.server.stop()
+
+    def _ticket(self) -> str:
+        name = secrets.token_hex(8)
+        claims = ticket.Ticket(
+            id=name,
+            room=_ROOM,
+            peer=name,
+            node=_NODE,
+            name=name,
+            expires_at=int(time.time()) + ticket.LIFETIME_S,
+        )
+        return ticket.sign(claims, self._key)
+
+    async def _ready(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while self.server.running and time.monotonic() < deadline:
+            try:
+                async with self._http.get(f"{self._url}/readyz") as response:
+                    if response.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(_POLL_S)
+        raise SubjectFailed(f"the node does not start: {self.server.last_words}")
+
+
+def free_ports() -> tuple[int, int]:
+    """Return a TCP and a UDP port that were free a moment ago."""
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        tcp.bind((ADDRESS, 0))
+        udp.bind((ADDRESS, 0))
+        return tcp.getsockname()[1], udp.getsockname()[1]
+
+
+def _participant(scenario: Scenario, index: int) -> Shape:
+    slots = scenario.streams_per_participant
+    if scenario.kind == "audio":
+        return Shape(
+            camera=(),
+            microphone=lambda _now: level_of(index),
+            microphone_bytes=AUDIO_PACKET_BYTES,
+            audio_slots=slots,
+            video_slots=0,
+        )
+    drawn = (VIDEO.width, VIDEO.height)
+    return Shape(camera=(VIDEO,), audio_slots=0, video_slots=slots, rtx=False, drawn=drawn)
+
+
+def _viewer(scenario: Scenario) -> Shape:
+    drawn = (VIDEO.width, VIDEO.height)
+    return Shape(camera=(), audio_slots=0, video_slots=scenario.participants, rtx=False, drawn=drawn)
