@@ -1,19 +1,22 @@
 """The `parley` command: runs the parts of the house, alone or, for a newcomer, all at once.
 
-The parts contribute their commands as entry points; this module knows them as names and processes
-only, so that neither service is imported to run the other.
+It knows the parts as names and processes only, so that neither service is imported to run the other.
 """
 
 import asyncio
 import contextlib
 import importlib
+import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    import aiohttp
 
 COMMANDS = {
     "control": "control.cli",
@@ -27,18 +30,23 @@ class _Parts(click.Group):
     """Imports a part's command when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *COMMANDS]
+        parts = (name for name, module in COMMANDS.items() if _is_here(module))
+        return [*super().list_commands(ctx), *parts]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
         if own is not None or cmd_name not in COMMANDS:
             return own
-        try:
-            module = importlib.import_module(COMMANDS[cmd_name])
-        except ModuleNotFoundError as error:
-            raise click.ClickException(f"`parley {cmd_name}` needs a source checkout ({error}).") from error
+        if not _is_here(COMMANDS[cmd_name]):
+            raise click.ClickException(f"`parley {cmd_name}` needs a source checkout.")
+        module = importlib.import_module(COMMANDS[cmd_name])
         command: click.Command = module.command
         return command
+
+
+def _is_here(module: str) -> bool:
+    """Tell whether a part's package is installed: the bots are in a source checkout only."""
+    return importlib.util.find_spec(module.partition(".")[0]) is not None
 
 
 @click.group(cls=_Parts)
@@ -67,7 +75,8 @@ def run(data: Path) -> None:
 
 
 async def _run(data: Path) -> int:
-    from control.keys import ensure_secrets
+    """Start control and a node; stop both when asked to, or when one of them ends."""
+    from control.keys import ensure_secrets  # noqa: PLC0415 - only this command needs it
 
     ensure_secrets(data)
     port = os.environ.get("PARLEY_CONTROL_PORT", "8080")
@@ -77,20 +86,21 @@ async def _run(data: Path) -> int:
         "PARLEY_DATA": str(data),
         "PYTHONUNBUFFERED": "1",
     }
-    processes = [await _start(name, environment) for name in ("control", "sfu")]
+    parts = [await _start(name, environment) for name in ("sfu", "control")]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    ready = asyncio.create_task(_announce(port))
-    asked = asyncio.create_task(stop.wait())
-    ended = [asyncio.create_task(process.wait()) for process in processes]
-    await asyncio.wait([asked, *ended], return_when=asyncio.FIRST_COMPLETED)
+    waiting = [asyncio.create_task(part.wait()) for part in parts]
+    waiting.append(asyncio.create_task(stop.wait()))
+    ready = asyncio.create_task(_announce(port, environment.get("PARLEY_SFU_PORT", "8081")))
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     ready.cancel()
-    if not asked.done():
+    if not stop.is_set():
         click.echo("parley: a part ended by itself; stopping the other.", err=True)
-    await _stop(processes)
-    asked.cancel()
+    for part in parts:
+        await _stop(part)
+    waiting[-1].cancel()
     return 0 if stop.is_set() else 1
 
 
@@ -101,32 +111,34 @@ async def _start(name: str, environment: dict[str, str]) -> asyncio.subprocess.P
     )
 
 
-async def _announce(port: str) -> None:
-    """Say where to go once control answers and knows a node."""
-    import aiohttp
+async def _announce(*ports: str) -> None:
+    """Say where to go once all parts are ready."""
+    import aiohttp  # noqa: PLC0415 - only this command needs it
 
     async with aiohttp.ClientSession() as session:
-        while True:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
-                    if response.status == 200:
-                        break
-            await asyncio.sleep(0.1)
-    click.echo(f"\nParley is running: open http://localhost:{port} (Ctrl-C stops it)\n")
+        for port in ports:
+            while not await _is_ready(session, port):  # noqa: ASYNC110 - another process is waited for
+                await asyncio.sleep(0.1)
+    click.echo(f"\nParley is running: open http://localhost:{ports[0]} (Ctrl-C stops it)\n")
 
 
-async def _stop(processes: Sequence[asyncio.subprocess.Process]) -> None:
-    """Ask the parts to end; make them after a while."""
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+async def _is_ready(session: "aiohttp.ClientSession", port: str) -> bool:
+    with contextlib.suppress(OSError):
+        async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
+            return response.status == 200
+    return False
+
+
+async def _stop(part: asyncio.subprocess.Process) -> None:
+    """Ask a part to end; make it, after a while. The node goes first: control hears of it."""
+    with contextlib.suppress(ProcessLookupError):
+        part.terminate()
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
-            await asyncio.gather(*(process.wait() for process in processes))
+            await part.wait()
     except TimeoutError:
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        part.kill()
+        await part.wait()
 
 
 if __name__ == "__main__":
