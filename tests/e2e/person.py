@@ -18,7 +18,8 @@ MOST_TABS = 60
 TILES = """() => Promise.all([...document.querySelectorAll("article.tile")].map(async (tile) => {
     const video = tile.querySelector("video");
     const shown = Boolean(video?.checkVisibility());
-    return { ...tile.dataset, text: tile.textContent, shown, colour: shown ? await probe.live(video) : null };
+    const name = tile.querySelector("[data-slot=name]").textContent;
+    return { ...tile.dataset, name, shown, colour: shown ? await probe.live(video) : null };
 }))"""
 
 # All that sounds in the page now.
@@ -36,7 +37,7 @@ class Tile:
 
     peer: str
     source: str
-    text: str
+    name: str
     muted: bool
     speaking: bool
     shown: bool
@@ -66,9 +67,9 @@ class Person:
         await self.page.set_cookie(origin, ACCESS_COOKIE, account.token)
 
     async def open(self, meeting: Meeting) -> None:
-        """Open the meeting's link, up to the preview."""
+        """Open the meeting's link, up to the lobby, where one looks at one's own camera before going in."""
         await self.page.goto(meeting.url)
-        await self.state_is("prejoin")
+        await self.is_in("lobby")
 
     async def join(self, meeting: Meeting, *, guest: bool = False) -> None:
         """Open the meeting's link and go in."""
@@ -76,17 +77,24 @@ class Person:
         if guest:
             await self.page.fill(mark("name-input"), self.name)
         await self.press("join")
-        await self.state_is("connected")
+        await self.is_connected()
 
     async def press(self, button: str) -> None:
         """Click one of the page's marked buttons."""
         await self.page.click(mark(button))
 
-    async def state_is(self, *states: str, deadline_s: float = DEADLINE_S) -> None:
-        """Wait until the page is in one of the states."""
-        await self.page.until(
-            "() => document.body.dataset.state", accept=lambda state: state in states, deadline_s=deadline_s
-        )
+    async def is_in(self, view: str) -> None:
+        """Wait until the meeting's page shows this view: lobby, call or ended."""
+        await self.page.until("() => document.body.dataset.view", accept=lambda now: now == view)
+
+    async def is_connected(self) -> None:
+        """Wait until the call is up."""
+        await self.page.until("() => document.body.dataset.state", accept=lambda now: now == "connected")
+
+    async def knows_of_the_loss(self) -> None:
+        """Wait until the page says that it has lost the connection."""
+        await self.page.until("() => document.body.dataset.state", accept=lambda now: now == "reconnecting")
+        await self.page.until("(mark) => document.querySelector(mark).checkVisibility()", mark("banner"))
 
     async def tiles(self) -> list[Tile]:
         """Return all tiles as they are now."""
@@ -94,7 +102,7 @@ class Person:
 
     async def tiles_of(self, other: "Person", source: str = "camera") -> list[Tile]:
         """Return the other's tiles of one source; two cameras of one person who joined once are a ghost."""
-        return [tile for tile in await self.tiles() if other.name in tile.text and tile.source == source]
+        return [tile for tile in await self.tiles() if other.name in tile.name and tile.source == source]
 
     async def finds(
         self,
@@ -138,7 +146,7 @@ class Person:
 
         async def names() -> list[str]:
             tiles = [tile for tile in await self.tiles() if tile.source == "camera"]
-            return sorted(next((name for name in expected if name in tile.text), tile.text) for tile in tiles)
+            return sorted(next((name for name in expected if name in tile.name), tile.name) for tile in tiles)
 
         await until(
             f"{self.name} sees just {expected}",
@@ -192,8 +200,8 @@ class Person:
             return wanted == list(texts)
 
         await self.page.until(
-            "(mark) => [...document.querySelectorAll(mark)].map((entry) => entry.textContent)",
-            mark("chat-message"),
+            "(lines) => [...document.querySelectorAll(lines)].map((line) => line.textContent)",
+            '[data-part="lines"] > li',
             accept=in_order,
         )
 
@@ -229,7 +237,7 @@ def _tile(raw: dict[str, Any]) -> Tile:
     return Tile(
         peer=raw.get("peer", ""),
         source=raw.get("source", ""),
-        text=" ".join(raw["text"].split()),
+        name=raw["name"],
         muted=raw.get("muted") == "true",
         speaking=raw.get("speaking") == "true",
         shown=raw["shown"],

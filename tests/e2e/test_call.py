@@ -117,7 +117,7 @@ async def test_who_leaves_is_gone_at_once(stage: Stage, red: Desk, green: Desk) 
     await stage.together(await stage.meeting(), anna, ben)
     await anna.sees_people(ben)
     await ben.press("leave")
-    await ben.state_is("ended")
+    await ben.is_in("ended")
     await anna.sees_people(deadline_s=5)
 
 
@@ -126,5 +126,5 @@ async def test_the_host_ends_the_meeting_for_everybody(stage: Stage, red: Desk, 
     meeting = await stage.meeting()
     await stage.together(meeting, anna, ben)
     await stage.parley.end(meeting)
-    await anna.state_is("ended")
-    await ben.state_is("ended")
+    await anna.is_in("ended")
+    await ben.is_in("ended")

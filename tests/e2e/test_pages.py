@@ -89,7 +89,7 @@ async def test_joining_and_muting_need_no_mouse(stage: Stage, red: Desk, green: 
     await gus.page.type("Gus")
     await gus.tab_to("join")
     await gus.page.press("Enter")
-    await gus.state_is("connected")
+    await gus.is_connected()
     await anna.finds_speaking(gus)
     await gus.tab_to("toggle-mic")
     await gus.page.press("Space")

@@ -28,7 +28,7 @@ async def test_a_network_cut_for_five_seconds_comes_back_by_itself(
     after = await anna.sees(cleo)
     await cleo.hears(anna)
     await anna.hears(cleo)
-    await cleo.state_is("connected")
+    await cleo.is_connected()
     assert after[0].peer == before[0].peer
 
 
@@ -38,10 +38,10 @@ async def test_a_longer_cut_is_told_and_then_mended(stage: Stage, red: Desk, blu
     await anna.sees(cleo)
 
     blue.machine.link.set(loss=1.0)
-    await cleo.state_is("reconnecting")
+    await cleo.knows_of_the_loss()
     blue.machine.link.set(loss=0.0)
 
-    await cleo.state_is("connected")
+    await cleo.is_connected()
     await anna.sees_people(cleo)
     await cleo.sees(anna)
     await anna.sees(cleo)
@@ -54,11 +54,8 @@ async def test_who_reloads_is_there_once(stage: Stage, red: Desk, green: Desk) -
     await anna.sees(ben)
 
     await ben.page.reload()
-    await ben.state_is("prejoin")
-    await anna.sees_people(deadline_s=SOON_S)
-    await ben.press("join")
-    await ben.state_is("connected")
-    await anna.sees_people(ben)
+    await ben.is_connected()
+    await anna.sees_people(ben, deadline_s=SOON_S)
     await anna.sees(ben)
     await anna.hears(ben)
     await ben.sees(anna)
@@ -91,8 +88,6 @@ async def test_chat_is_read_by_all_and_still_there_after_a_reload(
     await anna.reads("Is the kettle on?", "It is <b>boiling</b>.")
 
     await ben.page.reload()
-    await ben.state_is("prejoin")
-    await ben.press("join")
-    await ben.state_is("connected")
+    await ben.is_connected()
     await ben.press("chat-toggle")
     await ben.reads("Is the kettle on?", "It is <b>boiling</b>.")
