@@ -73,7 +73,7 @@ def write(
         "t=0 0",
         "a=ice-lite",
     ]
-    if any(group.startswith(BUNDLE) for group in description.attributes.get("group", ())):
+    if any(group.split()[:1] == [BUNDLE] for group in description.attributes.get("group", ())):
         lines.append(f"a=group:{BUNDLE} {' '.join(terms.bundle)}")
     for section, verdict in zip(description.sections, verdicts, strict=True):
         if isinstance(verdict, Rejected):

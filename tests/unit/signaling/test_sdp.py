@@ -25,6 +25,12 @@ def test_sections_hold_their_attributes_in_order() -> None:
     assert section.first("group") == "BUNDLE 0"
 
 
+def test_a_section_overrides_the_session() -> None:
+    text = MINIMAL + "a=x:session\r\na=y:session\r\nm=audio 9 RTP/AVP 0\r\na=x:own\r\n"
+    (section,) = parse(text, LIMITS).sections
+    assert (section.all("x"), section.all("y")) == (("own",), ("session",))
+
+
 @pytest.mark.parametrize(
     ("session", "own", "direction"),
     [
