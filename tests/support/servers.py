@@ -88,6 +88,7 @@ async def service(network: Network, folder: Path) -> AsyncIterator[Service]:
         "PARLEY_CONTROL_PORT": str(CONTROL_PORT),
         "PARLEY_CONTROL_URL": f"http://127.0.0.1:{CONTROL_PORT}",
         "PARLEY_SFU_PORT": str(NODE_PORT),
+        "PARLEY_SFU_ADVERTISE": network.address,
     }
     origin = f"http://{network.address}:{CONTROL_PORT}"
     ready_at = {
@@ -109,11 +110,13 @@ async def service(network: Network, folder: Path) -> AsyncIterator[Service]:
 
 
 async def _ready(process: Process, client: aiohttp.ClientSession, url: str) -> None:
-    async def ready() -> bool:
+    """Wait until the address answers well; in `TimeoutError` stands what it last answered."""
+
+    async def answer() -> str:
         try:
             async with client.get(url) as response:
-                return response.ok
-        except aiohttp.ClientConnectionError:
-            return not process.alive()
+                return f"{response.status} {await response.text()}"
+        except aiohttp.ClientConnectionError as error:
+            return f"{error}, alive: {process.alive()}"
 
-    await until(f"{url} answers", ready)
+    await until(f"{url} answers", answer, accept=lambda said: said.startswith("200 "))
