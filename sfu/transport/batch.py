@@ -14,7 +14,7 @@ knows nothing of links, keys or why a packet is sent. Linux only.
 import errno
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from cffi import FFI  # type: ignore[import-untyped]
@@ -71,32 +71,42 @@ _SEGMENT_CONTROL = struct.Struct("@NiiH")
 """struct cmsghdr, and in it the size of the segments."""
 
 
-class Destination:
-    """A socket address as the C structure that the kernel wants, at `location` in memory."""
+class Block:
+    """Bytes that stay at one place in memory, for the kernel to be pointed at."""
 
-    __slots__ = ("_packed", "location")
+    __slots__ = ("_owner", "location")
 
-    def __init__(self, address: Address) -> None:
-        host, port = address[0].partition("%")[0], address[1]
-        if len(address) == 2:
-            family = socket.AF_INET
-            rest = struct.pack("!H", port) + socket.inet_pton(family, host)
-        else:
-            family = socket.AF_INET6
-            flow, scope = address[2:]
-            rest = struct.pack("!HI", port, flow) + socket.inet_pton(family, host) + struct.pack("@I", scope)
-        self._packed: Pointer = _ffi.new("unsigned char[28]", struct.pack("@H", family) + rest)
-        self.location = _location(self._packed)
+    def __init__(self, content: bytes) -> None:
+        self._owner: Pointer = _ffi.new("unsigned char[]", content)
+        self.location = _location(self._owner)
+
+
+def socket_address(address: Address) -> Block:
+    """Return `address` as struct sockaddr_in or sockaddr_in6."""
+    host, port = address[0].partition("%")[0], address[1]
+    if len(address) == 2:
+        family = socket.AF_INET
+        rest = struct.pack("!H", port) + socket.inet_pton(family, host) + bytes(8)
+    else:
+        family = socket.AF_INET6
+        flow, scope = address[2:]
+        rest = struct.pack("!HI", port, flow) + socket.inet_pton(family, host) + struct.pack("@I", scope)
+    return Block(struct.pack("@H", family) + rest)
 
 
 class Outbox:
     """One peer's packets in a batch, by slot, and where they go."""
 
-    __slots__ = ("destination", "slots")
+    __slots__ = ("_destination", "location", "slots")
 
     def __init__(self) -> None:
-        self.destination: Destination | None = None
         self.slots: list[int] = []
+        self.location = 0
+
+    def aim(self, address: Address) -> None:
+        """Send to `address`. Not to be changed while packets wait."""
+        self._destination = socket_address(address)
+        self.location = self._destination.location
 
 
 class Messages:
@@ -190,7 +200,7 @@ class Batch:
             self.words[slot * MESSAGE + _VECTORS] = self._singles.vectors_location + slot * 8 * VECTOR
             self.words[slot * MESSAGE + _VECTOR_COUNT] = 1
         self._runs = Messages(udp, counters)
-        self._controls: dict[int, Pointer] = {}
+        self._controls: dict[int, Block] = {}
         self._segmenting = _kernel_segments(udp)
 
     def flush(self) -> None:
@@ -205,54 +215,48 @@ class Batch:
         self.used = 0
 
     def _gather(self) -> int:
-        """Describe all packets as runs, peer by peer; return how many runs."""
-        vectors = self._runs.vectors
+        """Describe all packets as runs, peer by peer and in order; return how many messages that makes."""
         sizes = self.vectors
-        words = self._runs.words
-        counters = self._counters
-        message = vector = 0
+        vectors, words = self._runs.vectors, self._runs.words
+        message = -MESSAGE
+        vector = runs = singles = 0
         for outbox in self.dirty:
-            assert outbox.destination is not None
-            for run in _runs(outbox.slots, sizes):
-                words[message + _NAME] = outbox.destination.location
-                words[message + _VECTORS] = self._runs.vectors_location + vector * 8
-                words[message + _VECTOR_COUNT] = len(run)
-                if len(run) == 1:
-                    words[message + _CONTROL_BYTES] = 0
+            count = limit = segment = 0
+            for slot in outbox.slots:
+                size = sizes[slot * VECTOR + SIZE]
+                if count < limit and size <= segment:
+                    count += 1
+                    if size < segment:
+                        limit = count  # a shorter packet ends its run
+                    if count == 2:
+                        words[message + _CONTROL] = self._control(segment)
+                        words[message + _CONTROL_BYTES] = _SEGMENT_CONTROL.size
+                        runs += 1
+                        singles -= 1
                 else:
-                    words[message + _CONTROL] = self._control(sizes[run[0] * VECTOR + SIZE])
-                    words[message + _CONTROL_BYTES] = _SEGMENT_CONTROL.size
-                    counters.gso_batches += 1
-                    counters.gso_packets += len(run)
-                for slot in run:
-                    vectors[vector] = sizes[slot * VECTOR]
-                    vectors[vector + SIZE] = sizes[slot * VECTOR + SIZE]
-                    vector += VECTOR
-                message += MESSAGE
-        return message // MESSAGE
+                    message += MESSAGE
+                    words[message + _NAME] = outbox.location
+                    words[message + _VECTORS] = self._runs.vectors_location + vector * 8
+                    words[message + _CONTROL_BYTES] = 0
+                    segment = size
+                    limit = min(MAX_SEGMENTS, MAX_RUN_BYTES // size)
+                    count = 1
+                    singles += 1
+                words[message + _VECTOR_COUNT] = count
+                vectors[vector] = sizes[slot * VECTOR]
+                vectors[vector + SIZE] = size
+                vector += VECTOR
+        self._counters.gso_batches += runs
+        self._counters.gso_packets += self.used - singles
+        return runs + singles
 
     def _control(self, size: int) -> int:
         """Return where in memory the ancillary data is that asks for segments of `size` bytes."""
         control = self._controls.get(size)
         if control is None:
             packed = _SEGMENT_CONTROL.pack(_SEGMENT_CONTROL.size, SOL_UDP, UDP_SEGMENT, size)
-            control = self._controls[size] = _ffi.new("unsigned char[24]", packed)
-        return _location(control)
-
-
-def _runs(slots: list[int], vectors: memoryview) -> Iterator[list[int]]:
-    """Cut a peer's packets, in order, into runs that can each be one segmented message."""
-    start = 0
-    while start < len(slots):
-        size = vectors[slots[start] * VECTOR + SIZE]
-        limit = min(len(slots), start + min(MAX_SEGMENTS, MAX_RUN_BYTES // size))
-        end = start + 1
-        while end < limit and vectors[slots[end] * VECTOR + SIZE] == size:
-            end += 1
-        if end < limit and vectors[slots[end] * VECTOR + SIZE] < size:
-            end += 1
-        yield slots[start:end]
-        start = end
+            control = self._controls[size] = Block(packed)
+        return control.location
 
 
 def _location(pointer: Pointer) -> int:

@@ -18,7 +18,6 @@ from sfu.transport.batch import (
     STRIDE,
     VECTOR,
     Batch,
-    Destination,
     Outbox,
     Pointer,
 )
@@ -106,7 +105,7 @@ class Opener:
 class Sealer:
     """Encrypts what one peer is sent, straight into the batch that will carry it. Shut until `open`."""
 
-    __slots__ = ("_batch", "_context", "_counters", "_length", "_location", "_outbox", "_session")
+    __slots__ = ("_batch", "_context", "_counters", "_length", "_outbox", "_session")
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -115,13 +114,13 @@ class Sealer:
         self._batch: Batch | None = None
         self._session: Session | None = None
         self._context: Pointer = None
-        self._location = 0
 
     def open(self, session: Session, batch: Batch, destination: Address) -> None:
         """Begin to send through `batch`, that of the socket of `destination`'s family."""
         self._session = session  # owns what `_context` points to
         self._context = session._srtp[0]
-        self._aim(batch, destination)
+        self._batch = batch
+        self._outbox.aim(destination)
 
     def redirect(self, batch: Batch, destination: Address) -> None:
         """Send to another address from now on; what was queued still goes to the old one."""
@@ -129,7 +128,8 @@ class Sealer:
             return
         if self._outbox.slots:
             self._batch.flush()
-        self._aim(batch, destination)
+        self._batch = batch
+        self._outbox.aim(destination)
 
     def shut(self) -> None:
         """Accept nothing more; what was queued is still sent."""
@@ -142,12 +142,6 @@ class Sealer:
     def send_rtcp(self, compound: bytes) -> None:
         """Queue an RTCP compound, in the clear, until the next flush."""
         self._seal(srtp_protect_rtcp, compound)
-
-    def _aim(self, batch: Batch, address: Address) -> None:
-        destination = Destination(address)
-        self._batch = batch
-        self._outbox.destination = destination
-        self._location = destination.location
 
     def _seal(self, protect: Protect, packet: bytes) -> None:
         batch = self._batch
@@ -166,11 +160,12 @@ class Sealer:
         if protect(self._context, batch.slots[slot], length):
             return self._drop(Drop.SEND_PROTECT)
         batch.vectors[slot * VECTOR + SIZE] = length[0]
-        batch.words[slot * MESSAGE] = self._location
+        outbox = self._outbox
+        batch.words[slot * MESSAGE] = outbox.location
         batch.used = slot + 1
-        slots = self._outbox.slots
+        slots = outbox.slots
         if not slots:
-            batch.dirty.append(self._outbox)
+            batch.dirty.append(outbox)
         slots.append(slot)
         return None
 
