@@ -27,6 +27,7 @@ Sdp = Annotated[str, Meta(min_length=1, max_length=MAX_SDP)]
 Pixels = Annotated[int, Meta(ge=0, le=16384)]
 RtpTimestamp = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
 Kind = Literal["audio", "video"]
+Retry = Literal["resume", "join", "none"]
 
 
 class ClientMessage(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -252,7 +253,7 @@ class Closed(NodeMessage, frozen=True, kw_only=True, tag="closed"):
 
     code: Code
     message: str
-    retry: Literal["resume", "join", "none"] = "none"
+    retry: Retry = "none"
 
 
 NodeSignal = Welcome | Answer | Delta | Speakers | Slots | Pong | Refused | Closed
@@ -307,9 +308,9 @@ def refused(code: Code, *, id: int | None = None, detail: str | None = None) -> 
     return Refused(code=code, message=sentence(code, detail), id=id)
 
 
-def closed(code: Code, retry: Literal["resume", "join", "none"] = "none") -> Closed:
-    """Return the last message of a connection, with the code's sentence."""
-    return Closed(code=code, message=sentence(code), retry=retry)
+def closed(code: Code, retry: Retry = "none", detail: str | None = None) -> Closed:
+    """Return the last message of a connection, with the code's sentence, and `detail` where that helps."""
+    return Closed(code=code, message=sentence(code, detail), retry=retry)
 
 
 def sentence(code: Code, detail: str | None = None) -> str:

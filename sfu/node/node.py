@@ -43,7 +43,7 @@ class Node:
         self.draining = False
         self.totals = Totals()
         self.lag_s = 0.0
-        self.journal = Journal(settings, cluster_secret, self._load, lambda: self.draining)
+        self.journal = Journal(settings, cluster_secret, self.load, lambda: self.draining)
         self._ticket_key = ticket_key
         self._used_tickets: dict[str, int] = {}
         self._measured = (time.monotonic(), time.process_time(), 0)
@@ -192,7 +192,7 @@ class Node:
                 self._close(room, Code.LEFT)
         self.network.flush()
 
-    def _load(self) -> Load:
+    def load(self) -> Load:
         """Return how busy the node was since the last call."""
         at, cpu, sent = self._measured
         now = (time.monotonic(), time.process_time(), self.network.counters.datagrams_out)

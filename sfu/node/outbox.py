@@ -3,12 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
 
 from aiohttp import web
 
 from sfu.contract.codes import Code
-from sfu.contract.signals import closed, encode
+from sfu.contract.signals import Retry, closed, encode
 
 
 class Outbox:
@@ -33,11 +32,11 @@ class Outbox:
             self._queue.append((text, sent))
             self._filled.set()
 
-    def close(self, code: Code, retry: Literal["resume", "join", "none"]) -> None:
+    def close(self, code: Code, retry: Retry, detail: str | None = None) -> None:
         """Say why as the last message, then close. Idempotent: the first reason stands."""
         if not self._closing:
             self._closing = True
-            self._queue.append((encode(closed(code, retry)), None))
+            self._queue.append((encode(closed(code, retry, detail)), None))
             self._filled.set()
 
     async def run(self) -> None:

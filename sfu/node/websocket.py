@@ -4,13 +4,12 @@ import asyncio
 import ipaddress
 import logging
 import time
-from typing import Literal
 
 import msgspec
 from aiohttp import WSMsgType, web
 
 from sfu.contract.codes import Code
-from sfu.contract.signals import ClientSignal, Hello, Leave, Offer, decode_client, encode, refused
+from sfu.contract.signals import ClientSignal, Hello, Leave, Offer, Retry, decode_client, encode, refused
 from sfu.node.node import Node
 from sfu.node.outbox import Outbox
 from sfu.node.seat import Seat
@@ -57,7 +56,7 @@ class SignalEndpoint:
             await _Conversation(self._node, socket, outbox).run(loopback=_is_loopback(request.remote))
         except Refusal as refusal:
             totals.refusals[refusal.code] += 1
-            outbox.close(refusal.code, _retry(refusal.code))
+            outbox.close(refusal.code, _retry(refusal.code), refusal.detail)
         except Exception:
             _log.exception("a connection failed")
             outbox.close(Code.INTERNAL, "resume")
@@ -142,7 +141,7 @@ class _Unintelligible(Refusal):
         super().__init__(Code.BAD_MESSAGE, detail[:200])
 
 
-def _retry(code: Code) -> Literal["resume", "join", "none"]:
+def _retry(code: Code) -> Retry:
     if code in RESUMABLE:
         return "resume"
     return "join" if code in REJOINABLE else "none"

@@ -14,7 +14,7 @@ import msgspec
 
 from sfu.contract import signals
 from sfu.contract.codes import Code
-from sfu.contract.signals import PeerInfo, PublishedTrack, SlotLabel, Slots, TrackInfo, Want
+from sfu.contract.signals import PeerInfo, PublishedTrack, Retry, SlotLabel, Slots, TrackInfo, Want
 from sfu.contract.ticket import Source, Ticket
 from sfu.media.assignment import assign
 from sfu.media.ingress import Ingress, Line
@@ -452,7 +452,7 @@ class Peer:
             self._move(PeerEvent.LINK_UP)
         return None
 
-    def close(self, code: Code, retry: Literal["resume", "join", "none"] = "none") -> None:
+    def close(self, code: Code, retry: Retry = "none") -> None:
         """End the stay. Idempotent."""
         self.state = TRANSITIONS[self.state][PeerEvent.END]
         self._end_media()

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sfu.contract.codes import Code
-from sfu.contract.signals import DataMessage, sentence
+from sfu.contract.signals import DataMessage, Retry, sentence
 
 if TYPE_CHECKING:
     from sfu.media.layer import Layer
@@ -62,7 +62,7 @@ class Outbox(Protocol):
     def send(self, text: str, sent: Callable[[], None] | None = None) -> None:
         """Queue a message; `sent` is called when it was handed to the socket."""
 
-    def close(self, code: Code, retry: Literal["resume", "join", "none"]) -> None:
+    def close(self, code: Code, retry: Retry) -> None:
         """Say why, and close the WebSocket after what is queued."""
 
 

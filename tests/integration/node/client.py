@@ -53,7 +53,9 @@ class Client:
     def open_channels(self) -> None:
         """Open both data channels."""
         for label, reliable in signals.DATA_CHANNELS.items():
-            channel = self.pc.createDataChannel(label, ordered=reliable, maxRetransmits=None if reliable else 0)
+            channel = self.pc.createDataChannel(
+                label, ordered=reliable, maxRetransmits=None if reliable else 0
+            )
             channel.on("message", lambda text, label=label: self.texts.append((label, text)))
             self.channels[label] = channel
 

@@ -1,0 +1,153 @@
+"""What operators and control see and do: health, metrics, commands, reports."""
+
+import asyncio
+import time
+
+import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from prometheus_client.parser import text_string_to_metric_families
+
+from sfu.contract import signals
+from sfu.contract.operations import (
+    CONTROL_AUDIENCE,
+    CloseRoom,
+    Command,
+    Drain,
+    MutePeer,
+    PeerEntered,
+    PeerGone,
+    RemovePeer,
+    Report,
+    RoomClosed,
+    RoomOpened,
+    report_decoder,
+    sign_token,
+    verify_token,
+)
+from sfu.contract.ticket import Source
+from sfu.node.journal import Journal
+from sfu.node.settings import Settings
+from tests.integration.node.conftest import SECRET, House, eventually
+from tests.integration.node.test_call import enter, receive_frames
+
+
+async def order(house: House, command: Command, *, audience: str = "n1", secret: bytes = SECRET) -> int:
+    """Send a command; return the status."""
+    token = sign_token(secret, audience=audience, now=time.time())
+    async with house.http.post(
+        f"{house.url}/internal/commands",
+        data=msgspec.json.encode(command),
+        headers={"Authorization": f"Bearer {token}"},
+    ) as response:
+        return response.status
+
+
+async def metrics(house: House) -> dict[tuple[str, ...], float]:
+    """Return the samples of the metrics page by name and label values."""
+    async with house.http.get(f"{house.url}/metrics") as response:
+        text = await response.text()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_health_readiness_and_draining(house: House) -> None:
+    async with house.http.get(f"{house.url}/healthz") as response:
+        assert response.status == 200
+    async with house.http.get(f"{house.url}/readyz") as response:
+        assert response.status == 200
+    assert await order(house, Drain()) == 200
+    async with house.http.get(f"{house.url}/readyz") as response:
+        assert response.status == 503
+    async with house.http.get(f"{house.url}/healthz") as response:
+        assert response.status == 200
+
+
+async def test_metrics_tell_of_the_call_and_never_fall(house: House) -> None:
+    anna, ben = await enter(house, "anna"), await enter(house, "ben")
+    await ben.send(signals.View(wants=(signals.Want(track="anna.1", width=640, height=480),)))
+    await receive_frames(ben, "video", 5)
+    during = await metrics(house)
+    assert during[("parley_node_peers",)] == 2
+    assert during[("parley_node_rooms",)] == 1
+    assert during[("parley_node_tracks",)] == 4
+    assert during[("parley_node_links", "connected")] == 2
+    assert during[("parley_node_packets_forwarded_total",)] > 5
+    assert during[("parley_node_loop_lag_seconds_count",)] > 0
+    assert during[("parley_node_forward_delay_seconds_count",)] > 5
+    await anna.send(signals.Leave())
+    await ben.send(signals.Leave())
+    await eventually(lambda: not house.node.rooms)
+    after = await metrics(house)
+    assert after[("parley_node_peers",)] == 0
+    fallen = [
+        key for key, value in during.items() if key[0].endswith(("_total", "_count")) and after[key] < value
+    ]
+    assert fallen == []
+    assert after[("parley_node_goodbyes_total", "left")] == 2
+
+
+async def test_commands_need_a_token_of_the_cluster_for_this_node(house: House) -> None:
+    assert await order(house, Drain(), secret=bytes(32)) == 401
+    assert await order(house, Drain(), audience="n2") == 401
+    async with house.http.post(f"{house.url}/internal/commands", data=b"{}") as response:
+        assert response.status == 401
+    assert not house.node.draining
+
+
+async def test_control_mutes_removes_and_closes(house: House) -> None:
+    anna, ben = await enter(house, "anna"), await enter(house, "ben")
+    assert await order(house, MutePeer(room="room", peer="ben", source=Source.MICROPHONE)) == 200
+    muted = await anna.expect(signals.Delta, lambda delta: isinstance(delta.change, signals.TrackChanged))
+    assert (muted.change.track.id, muted.change.track.muted) == ("ben.0", True)
+    assert await order(house, RemovePeer(room="room", peer="ben")) == 200
+    assert (await ben.expect(signals.Closed)).code == "removed"
+    assert await order(house, CloseRoom(room="room")) == 200
+    assert (await anna.expect(signals.Closed)).code == "room_closed"
+    assert await order(house, CloseRoom(room="room")) == 200
+    assert house.node.rooms == {}
+
+
+async def test_a_command_that_is_none_is_refused(house: House) -> None:
+    token = sign_token(SECRET, audience="n1", now=time.time())
+    async with house.http.post(
+        f"{house.url}/internal/commands", data=b'{"type":"?"}', headers={"Authorization": f"Bearer {token}"}
+    ) as response:
+        assert response.status == 400
+
+
+async def test_events_are_delivered_in_order_and_again_until_acknowledged(house: House) -> None:
+    reports: list[Report] = []
+    failing = True
+
+    async def take(request: web.Request) -> web.Response:
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        assert verify_token(token, SECRET, audience=CONTROL_AUDIENCE, now=time.time())
+        reports.append(report_decoder.decode(await request.read()))
+        if failing:
+            raise web.HTTPServiceUnavailable
+        last = reports[-1].events[-1].seq if reports[-1].events else 0
+        return web.json_response({"acknowledged": last})
+
+    app = web.Application()
+    app.router.add_post("/internal/nodes/report", take)
+    control = TestServer(app, host="127.0.0.1")
+    await control.start_server()
+    settings = Settings(node_id="n1", control_url=str(control.make_url("")), report_interval_s=0.05)
+    journal = house.node.journal = Journal(settings, SECRET, house.node.load, lambda: False)
+    delivery = asyncio.create_task(journal.run())
+    anna = await enter(house, "anna")
+    await anna.send(signals.Leave())
+    await eventually(lambda: not house.node.rooms)
+    await eventually(lambda: len(reports) > 3)
+    failing = False
+    await eventually(lambda: journal.waiting == 0)
+    kinds = [type(event) for event in reports[-1].events] or [type(e) for e in reports[-2].events]
+    assert kinds == [RoomOpened, PeerEntered, PeerGone, RoomClosed]
+    assert [event.seq for event in max(reports, key=lambda r: len(r.events)).events] == [1, 2, 3, 4]
+    delivery.cancel()
+    await asyncio.gather(delivery, return_exceptions=True)
+    await control.close()
