@@ -18,6 +18,7 @@ from control.chat.service import Chat
 from control.clock import Clock, utc_now
 from control.database import Database
 from control.edge.headers import protect
+from control.edge.html import set_up_templates
 from control.edge.middleware import Edge
 from control.events.fanout import Fanout
 from control.events.routes import EventRoutes
@@ -34,7 +35,7 @@ from control.metrics import Metrics
 from control.nodes.commands import Commands, CommandSender
 from control.nodes.routes import NodeRoutes
 from control.nodes.service import Nodes
-from control.pages.routes import PageRoutes, set_up_templates
+from control.pages.routes import PageRoutes
 from control.people.members import Members
 from control.people.routes import PeopleRoutes
 from control.people.service import People

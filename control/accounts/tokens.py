@@ -36,14 +36,16 @@ class GuestIdentity:
 Identity = AccountIdentity | GuestIdentity
 
 
-class _AccountClaims(msgspec.Struct):
+class _Claims(msgspec.Struct, tag_field="aud"):
     exp: int
     sub: str
 
 
-class _GuestClaims(msgspec.Struct):
-    exp: int
-    sub: str
+class _AccountClaims(_Claims, tag=ACCOUNT):
+    pass
+
+
+class _GuestClaims(_Claims, tag=GUEST):
     meeting: str
     name: str
 
@@ -69,7 +71,7 @@ class AccessTokens:
     def read(self, token: str) -> Identity | None:
         """Return whom the token stands for, or None when it is not ours or has expired."""
         try:
-            claims = jwt.decode(
+            payload = jwt.decode(
                 token,
                 self._secret,
                 algorithms=["HS256"],
@@ -77,18 +79,16 @@ class AccessTokens:
                 audience=[ACCOUNT, GUEST],
                 options={"require": ["exp", "sub", "aud"], "verify_exp": False, "verify_iat": False},
             )
-            if claims["aud"] == GUEST:
-                guest = msgspec.convert(claims, _GuestClaims)
-                return self._current(guest.exp, GuestIdentity(guest.meeting, guest.sub, guest.name))
-            account = msgspec.convert(claims, _AccountClaims)
-            return self._current(account.exp, AccountIdentity(account.sub))
+            claims = msgspec.convert(payload, _AccountClaims | _GuestClaims)
         except (jwt.InvalidTokenError, msgspec.ValidationError):
             return None
+        if self._clock().timestamp() >= claims.exp:
+            return None
+        if isinstance(claims, _GuestClaims):
+            return GuestIdentity(claims.meeting, claims.sub, claims.name)
+        return AccountIdentity(claims.sub)
 
     def _sign(self, audience: str, lifetime_s: int, claims: dict[str, str]) -> str:
         now = self._clock()
         times = {"iat": int(now.timestamp()), "exp": int((now + timedelta(seconds=lifetime_s)).timestamp())}
         return jwt.encode({"iss": ISSUER, "aud": audience} | times | claims, self._secret, algorithm="HS256")
-
-    def _current(self, expires: int, identity: Identity) -> Identity | None:
-        return identity if self._clock().timestamp() < expires else None

@@ -30,7 +30,7 @@ class ChatRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """List messages, the newest first."""
-        wanted = window(request.query, int)
+        wanted = window(request.query, store.Number)
         async with self._database.read() as session:
             meeting, _ = await self._members.admit(session, request)
             rows = await store.newest(session, meeting.id, wanted.after, wanted.limit + 1)

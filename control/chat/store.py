@@ -1,14 +1,17 @@
 """Chat messages, in the database. A message's number is that of its event, so both have one order."""
 
 from datetime import datetime
+from typing import Annotated
 
+from msgspec import Meta
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control.database import Base
 
-NUMBER_MAX = 2**31 - 1
+Number = Annotated[int, Meta(ge=0, lt=2**31)]
+"""A message's place in its meeting."""
 
 
 class ChatMessage(Base):
@@ -49,5 +52,5 @@ async def newest(session: AsyncSession, meeting_id: str, before: int | None, lim
     """Return the newest `limit` messages, or those before number `before`; newest first."""
     wanted = select(ChatMessage).where(ChatMessage.meeting_id == meeting_id)
     if before is not None:
-        wanted = wanted.where(ChatMessage.number < min(before, NUMBER_MAX))
+        wanted = wanted.where(ChatMessage.number < before)
     return list(await session.scalars(wanted.order_by(ChatMessage.number.desc()).limit(limit)))

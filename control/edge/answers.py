@@ -6,14 +6,13 @@ stays in the log.
 
 import math
 
-import aiohttp_jinja2
 import msgspec
 from aiohttp import hdrs, web
 
 from control.edge.body import answer
+from control.edge.headers import REQUEST_ID
+from control.edge.html import render
 from control.refusals import SENTENCES, Reason, Refused
-
-REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
 STATUS: dict[Reason, int] = {
     Reason.BAD_REQUEST: 400,
@@ -70,7 +69,7 @@ def refusal(request: web.Request, refused: Refused) -> web.Response:
     else:
         title = _TITLES.get(status, "This did not work")
         context = {"user": None, "code": status, "title": title, "message": message}
-        response = aiohttp_jinja2.render_template("error.html", request, context, status=status)
+        response = render(request, "error.html", context, status)
     if refused.retry_after_s is not None:
         response.headers[hdrs.RETRY_AFTER] = str(math.ceil(refused.retry_after_s))
     return response

@@ -4,9 +4,9 @@ import secrets
 
 from aiohttp import hdrs, web
 
-from control.edge.answers import REQUEST_ID
 from control.edge.caller import CALLER
 
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 CSP_NONCE: web.RequestKey[str] = web.RequestKey("csp_nonce", str)
 
 _ALWAYS = {

@@ -9,9 +9,9 @@ from aiohttp import hdrs, web
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from control.edge.answers import REQUEST_ID, from_framework, refusal
+from control.edge.answers import from_framework, refusal
 from control.edge.caller import CALLER, identify, refuse_cross_site
-from control.edge.headers import CSP_NONCE, new_nonce
+from control.edge.headers import CSP_NONCE, REQUEST_ID, new_nonce
 from control.metrics import Metrics
 from control.refusals import Reason, Refused
 from control.settings import Settings

@@ -1,11 +1,7 @@
 """Pages over HTTP, with who is signed in. All else on a page comes from the REST API."""
 
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-import aiohttp_jinja2
-import jinja2
 from aiohttp import web
 from yarl import URL
 
@@ -14,10 +10,8 @@ from control.accounts.access import ACCESS_COOKIE
 from control.accounts.schema import User
 from control.accounts.tokens import AccessTokens, AccountIdentity
 from control.database import Database
-from control.edge.headers import CSP_NONCE
+from control.edge.html import WEB, render
 from control.meetings.lookup import Lookup
-
-WEB = Path(__file__).resolve().parents[2] / "web"
 
 
 class PageRoutes:
@@ -73,7 +67,7 @@ class PageRoutes:
             user = await self._user(token)
             if user is None:
                 return see_other(URL("/api/session/resume").with_query(next=request.path_qs))
-        return aiohttp_jinja2.render_template(template, request, {"user": user, **context})
+        return render(request, template, {"user": user, **context})
 
     async def _user(self, token: str) -> User | None:
         identity = self._tokens.read(token)
@@ -84,29 +78,6 @@ class PageRoutes:
         return None if account is None else User.of(account)
 
 
-def set_up_templates(app: web.Application) -> None:
-    """Let the application render the templates, each with the nonce and the version."""
-    environment = aiohttp_jinja2.setup(
-        app,
-        loader=jinja2.FileSystemLoader(WEB / "templates"),
-        context_processors=[_every_page],
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.globals["version"] = product_version()
-
-
-def product_version() -> str:
-    """Return the installed version, or `dev` when run from a source tree."""
-    try:
-        return version("parley")
-    except PackageNotFoundError:
-        return "dev"
-
-
 def see_other(target: URL) -> web.Response:
     """Return a redirect to another page."""
     return web.Response(status=303, headers={"Location": str(target)})
-
-
-async def _every_page(request: web.Request) -> dict[str, Any]:
-    return {"csp_nonce": request[CSP_NONCE]}

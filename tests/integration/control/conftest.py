@@ -1,0 +1,58 @@
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from control.app import build
+from control.keys import load_secrets
+from control.rates import Rate
+from control.settings import Limits, Rates, Settings
+from tests.integration.control.harness import Control, Hands
+
+PLENTY = Rates(**{field.name: Rate(10_000, 1) for field in dataclasses.fields(Rates)})
+
+Start = Callable[..., Awaitable[Control]]
+
+
+@asynccontextmanager
+async def running(settings: Settings, clock: Hands) -> AsyncIterator[Control]:
+    runner = web.AppRunner(build(settings, clock), access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        base = URL(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+            yield Control(base, clock, load_secrets(settings.data), http)
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts a control service with these settings, on the test's folder; more than once if asked."""
+    clock = Hands()
+    async with AsyncExitStack() as stack:
+
+        async def start_one(
+            *, rates: Rates = PLENTY, limits: Limits | None = None, **settings: Any
+        ) -> Control:
+            usual = {
+                "data": tmp_path / "data",
+                "bcrypt_cost": 4,
+                "rates": rates,
+                "limits": limits or Limits(),
+            }
+            return await stack.enter_async_context(running(Settings(**usual | settings), clock))
+
+        yield start_one
+
+
+@pytest.fixture
+async def control(start: Start) -> Control:
+    return await start()
