@@ -29,6 +29,7 @@ export class Sound {
     for (const [slot, player] of this.#players) {
       if (slots.includes(slot)) continue;
       player.srcObject = null;
+      player.remove();
       this.#players.delete(slot);
     }
     for (const slot of slots) {
@@ -37,6 +38,7 @@ export class Sound {
       player.srcObject = slot.stream;
       this.#route(player);
       this.#players.set(slot, player);
+      find('[data-part="limbo"]').append(player);
     }
     this.#play();
   }

@@ -185,7 +185,7 @@ export class Stage {
   #putVideos() {
     for (const tile of this.#tiles.values()) {
       const { track, self, source } = tile.model;
-      if (self && source === "camera") tile.show(this.#selfVideo, this.#meeting.local.isOn("camera"));
+      if (self && source === "camera") tile.show(this.#meeting.local.isOn("camera") ? this.#selfVideo : null, true);
       else this.#putVideo(tile, track);
     }
     for (const { video } of this.#videos) if (!video.parentNode) this.#limbo.append(video);
