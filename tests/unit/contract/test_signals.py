@@ -1,0 +1,182 @@
+"""Every message survives the journey; nothing else is let in."""
+
+import json
+
+import msgspec
+import pytest
+
+from sfu.contract import signals
+from sfu.contract.codes import Code
+from sfu.contract.signals import (
+    MAX_SDP,
+    MAX_WANTS,
+    Answer,
+    ClientMessage,
+    ClientSignal,
+    Closed,
+    DataDelivery,
+    Delta,
+    Hello,
+    Leave,
+    Mute,
+    NodeMessage,
+    NodeSignal,
+    Offer,
+    PeerConnection,
+    PeerInfo,
+    PeerJoined,
+    PeerLeft,
+    Ping,
+    Pong,
+    PublishedTrack,
+    Refused,
+    RoomSnapshot,
+    SlotLabel,
+    Slots,
+    Speakers,
+    TrackChanged,
+    TrackInfo,
+    TrackPublished,
+    TrackUnpublished,
+    View,
+    Want,
+    Welcome,
+    decode_client,
+    decode_node,
+    encode,
+)
+from sfu.contract.ticket import Source
+
+PUBLISHED = PublishedTrack(mid="1", source=Source.CAMERA, muted=True, width=1280, height=720)
+TRACK = TrackInfo(id="p.1", kind="video", source=Source.CAMERA, muted=False, width=1280, height=720)
+PEER = PeerInfo(id="p", name="Ada", user="u", connected=False, tracks=(TRACK,))
+
+FROM_CLIENT: list[ClientSignal] = [
+    Hello(ticket="t", offer="v=0", tracks=(PUBLISHED,)),
+    Hello(resume="r", offer="v=0"),
+    Offer(id=0, sdp="v=0", tracks=(PUBLISHED,)),
+    View(wants=()),
+    View(wants=(Want(track="p.1", width=640, height=360, priority="pinned"),)),
+    Mute(mid="1", muted=True),
+    Ping(id=-7),
+    Leave(),
+]
+FROM_NODE: list[NodeSignal] = [
+    Welcome(
+        node="n",
+        peer="p",
+        resume="r",
+        linger_s=30.0,
+        room=RoomSnapshot(version=3, room="r", peers=(PEER,)),
+        sdp="v=0",
+    ),
+    Answer(id=1, sdp="v=0"),
+    Delta(version=1, change=PeerJoined(peer=PEER)),
+    Delta(version=2, change=PeerLeft(peer="p", code=Code.LEFT)),
+    Delta(version=3, change=PeerConnection(peer="p", connected=False)),
+    Delta(version=4, change=TrackPublished(peer="p", track=TRACK)),
+    Delta(version=5, change=TrackChanged(peer="p", track=TRACK)),
+    Delta(version=6, change=TrackUnpublished(peer="p", track="p.1")),
+    Speakers(peers=("p", "q")),
+    Slots(slots=(SlotLabel(mid="9", track="p.1", rtp_timestamp=2**32 - 1), SlotLabel(mid="8", track=None))),
+    Pong(id=-7),
+    Refused(code=Code.FORBIDDEN, message="no", id=4),
+    Closed(code=Code.DRAINING, message="bye", retry="join"),
+]
+
+
+def named(message: ClientMessage | NodeMessage) -> str:
+    return type(message).__name__
+
+
+@pytest.mark.parametrize("message", FROM_CLIENT, ids=named)
+def test_a_client_message_comes_back_as_it_was(message: ClientSignal) -> None:
+    assert decode_client(encode(message)) == message
+    assert decode_client(encode(message).encode()) == message
+
+
+@pytest.mark.parametrize("message", FROM_NODE, ids=named)
+def test_a_node_message_comes_back_as_it_was(message: NodeSignal) -> None:
+    assert decode_node(encode(message)) == message
+
+
+def test_the_tables_above_are_complete() -> None:
+    def tags(kind: type) -> set[str]:
+        return {named.__struct_config__.tag for named in kind.__subclasses__()}
+
+    assert {json.loads(encode(message))["type"] for message in FROM_CLIENT} == tags(ClientMessage)
+    assert {json.loads(encode(message))["type"] for message in FROM_NODE} == tags(NodeMessage)
+    changes = {message.change.__struct_config__.tag for message in FROM_NODE if isinstance(message, Delta)}
+    assert changes == tags(signals.Change)
+
+
+@pytest.mark.parametrize("message", FROM_CLIENT, ids=named)
+def test_unknown_fields_are_ignored(message: ClientSignal) -> None:
+    assert decode_client(json.dumps({**json.loads(encode(message)), "later": [1]})) == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        '"hello"',
+        "{}",
+        '{"type":"shout"}',
+        '{"type":null}',
+        '{"type":"welcome"}',
+        '{"id":1}',
+        '{"type":"ping"}',
+        '{"type":"ping","id":"1"}',
+        '{"type":"ping","id":1.5}',
+        '{"type":"ping","id":1}x',
+        '{"type":"ping","id":1',
+        '{"type":"mute","mid":"","muted":true}',
+        '{"type":"mute","mid":"a b","muted":true}',
+        '{"type":"mute","mid":"12345678901234567","muted":true}',
+        '{"type":"mute","mid":"1","muted":1}',
+        '{"type":"offer","id":-1,"sdp":"v=0"}',
+        '{"type":"offer","id":1,"sdp":""}',
+        '{"type":"hello","offer":"v=0","tracks":[{"mid":"1","source":"nose"}]}',
+        '{"type":"hello","offer":"v=0","tracks":[{"mid":"1","source":"camera","width":-1}]}',
+        '{"type":"hello","offer":"v=0","tracks":[{"mid":"1","source":"camera","height":16385}]}',
+        '{"type":"view","wants":[{"track":"p.1","width":1,"height":1,"priority":"boss"}]}',
+        '{"type":"view","wants":[{"track":"p.1","width":1}]}',
+        '{"type":"view"}',
+    ],
+)
+def test_what_is_no_client_message(text: str) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_client(text)
+
+
+def test_bytes_that_are_no_text() -> None:
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+        decode_client(b'{"type":"mute","mid":"\xff","muted":true}')
+
+
+@pytest.mark.parametrize(
+    ("largest", "too_large"),
+    [
+        (Hello(offer="x" * MAX_SDP), Hello(offer="x" * (MAX_SDP + 1))),
+        (Hello(offer="x", ticket="t" * 4096), Hello(offer="x", ticket="t" * 4097)),
+        (Hello(offer="x", resume="t" * 256), Hello(offer="x", resume="t" * 257)),
+        (Hello(offer="x", tracks=(PUBLISHED,) * 16), Hello(offer="x", tracks=(PUBLISHED,) * 17)),
+        (Offer(id=1, sdp="x", tracks=(PUBLISHED,) * 16), Offer(id=1, sdp="x", tracks=(PUBLISHED,) * 17)),
+        (
+            View(wants=(Want(track="p" * 81, width=16384, height=0),) * MAX_WANTS),
+            View(wants=(Want(track="p.1", width=1, height=1),) * (MAX_WANTS + 1)),
+        ),
+        (Mute(mid="m" * 16, muted=True), View(wants=(Want(track="p" * 82, width=1, height=1),))),
+    ],
+)
+def test_sizes_are_limited(largest: ClientSignal, too_large: ClientSignal) -> None:
+    assert decode_client(encode(largest)) == largest
+    with pytest.raises(msgspec.ValidationError):
+        decode_client(encode(too_large))
+
+
+def test_a_delivery_names_its_sender_from() -> None:
+    delivery = DataDelivery(topic="hand", body={"up": True}, sender="p")
+    assert json.loads(signals.encode_data(delivery)) == {"topic": "hand", "body": {"up": True}, "from": "p"}
