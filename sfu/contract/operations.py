@@ -138,7 +138,7 @@ def verify_token(token: str, secret: bytes, *, audience: str, now: float) -> boo
             audience=audience,
             options={"require": ["exp"], "verify_exp": False},
         )
-    except jwt.InvalidTokenError:
+    except (jwt.InvalidTokenError, UnicodeError):
         return False
     expires = claims["exp"]
     return isinstance(expires, int) and now < expires

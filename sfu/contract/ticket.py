@@ -97,7 +97,7 @@ def verify(text: str, key: Ed25519PublicKey, *, node: str, now: float) -> Ticket
         ticket = msgspec.convert(
             {**claims, "id": claims["jti"], "peer": claims["sub"], "expires_at": claims["exp"]}, Ticket
         )
-    except (jwt.InvalidTokenError, msgspec.ValidationError) as error:
+    except (jwt.InvalidTokenError, msgspec.ValidationError, UnicodeError) as error:
         raise TicketRefused(Code.TICKET_INVALID) from error
     if now >= ticket.expires_at:
         raise TicketRefused(Code.TICKET_EXPIRED)

@@ -1,5 +1,7 @@
 """Commands, reports, and the tokens they travel with."""
 
+import base64
+
 import jwt
 import msgspec
 import pytest
@@ -31,6 +33,7 @@ from sfu.contract.ticket import Source
 
 NOW = 1_800_000_000.5
 SECRET = b"s" * 64
+DEEP = base64.urlsafe_b64encode(b"[" * 3000).decode() + ".e30.e30"
 
 EVENTS: tuple[NodeEvent, ...] = (
     RoomOpened(seq=1, at=NOW, room="r"),
@@ -133,6 +136,6 @@ def test_the_token_does_not_choose_its_algorithm() -> None:
         assert not verify_token(token, SECRET, audience="node-1", now=NOW)
 
 
-@pytest.mark.parametrize("text", ["", "..", "a.b.c", "é", "\x00", "x" * 8192])
+@pytest.mark.parametrize("text", ["", "..", "a.b.c", "é", "\ud800", DEEP, "\x00", "x" * 8192])
 def test_what_is_no_token(text: str) -> None:
     assert not verify_token(text, SECRET, audience="node-1", now=NOW)

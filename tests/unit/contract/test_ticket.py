@@ -26,6 +26,7 @@ TICKET = Ticket(
     expires_at=1_800_000_300,
 )
 CLAIMS: dict[str, Any] = jwt.decode(sign(TICKET, CONTROL), options={"verify_signature": False})
+DEEP = base64.urlsafe_b64encode(b"[" * 3000).decode() + ".e30.e30"
 
 
 def check(text: str, *, now: float = NOW, node: str = "node-1") -> Ticket:
@@ -127,7 +128,8 @@ def test_a_claim_that_is_not_what_it_should_be(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "..", "a.b.c", "é.é.é", "{}", "x" * 4096, sign(TICKET, CONTROL)[:-2], "\x00"]
+    "text",
+    ["", ".", "..", "a.b.c", "é.é.é", "\ud800", DEEP, "{}", "x" * 4096, sign(TICKET, CONTROL)[:-2], "\x00"],
 )
 def test_what_is_no_token(text: str) -> None:
     assert refusal(text) is Code.TICKET_INVALID
