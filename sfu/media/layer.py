@@ -78,7 +78,7 @@ class Layer:
             return
         if track.repairable and not self.missing.arrived(seq, packet.arrival):
             track.want_key_frame(self, packet.arrival)
-        if packet.is_padding:
+        if not packet.octets:
             self._skip(seq)
         elif track.muted:
             self.drops[Drop.MUTED] += 1

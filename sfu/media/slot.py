@@ -40,7 +40,7 @@ PATIENCE_S = 3.0
 SR_TOLERANCE_S = 0.5
 """Sender reports that place a layer this far from real time are not believed."""
 
-_HEADER = struct.Struct("!BBHII")
+_pack = struct.Struct("!BBHII").pack
 _M32 = 0xFFFF_FFFF
 
 
@@ -104,7 +104,17 @@ class Labels(Protocol):
 class Segment:
     """A run of packets of one layer with the same offsets. `start` is its first number in the slot."""
 
-    __slots__ = ("first", "layer", "picture_id", "seq", "start", "timestamp", "tl0", "translation")
+    __slots__ = (
+        "counters_move",
+        "first",
+        "layer",
+        "picture_id",
+        "seq",
+        "start",
+        "timestamp",
+        "tl0",
+        "translation",
+    )
 
     def __init__(self, layer: Layer, translation: Translation, start: Seq, first: Seq) -> None:
         self.layer = layer
@@ -115,10 +125,20 @@ class Segment:
         self.timestamp = 0
         self.picture_id = 0
         self.tl0 = 0
+        self.counters_move = False
+
+    def continue_counters(self, last: Packet, former: "Segment", packet: Packet) -> None:
+        """Let picture id and TL0PICIDX of `packet`, the first here, follow those of the last one sent."""
+        before, now = last.payload, packet.payload
+        if now.picture_id >= 0 and before.picture_id >= 0:
+            self.picture_id = before.picture_id + former.picture_id + 1 - now.picture_id
+        if now.tl0 >= 0 and before.tl0 >= 0:
+            self.tl0 = before.tl0 + former.tl0 + 1 - now.tl0
+        self.counters_move = bool(self.picture_id or self.tl0)
 
     def reword(self, packet: Packet) -> bytes:
         """Return the packet's payload descriptor with its counters continued."""
-        if self.picture_id or self.tl0:
+        if packet.payload.size and self.counters_move:
             return packet.payload.rewrite(packet.head, self.picture_id, self.tl0)
         return packet.head
 
@@ -126,6 +146,7 @@ class Segment:
         """Return the segment that goes on at `first`, one packet of the layer having been left out."""
         following = Segment(self.layer, self.translation, Seq(first - 1 + self.seq), first)
         following.timestamp, following.picture_id, following.tl0 = self.timestamp, self.picture_id, self.tl0
+        following.counters_move = self.counters_move
         return following
 
 
@@ -178,8 +199,7 @@ class Slot:
         self._highest = Seq(0x10000 + (start & 0x7FFF))
         self._last_timestamp = start & 0x7FFF_FFFF
         self._last_time: float | None = None
-        self._last_picture_id = -1
-        self._last_tl0 = -1
+        self._last: Packet | None = None
         self._rtx_seq = start >> 8 & 0x7FFF
         self._octets = 0
         self._waiting_since = 0.0
@@ -252,11 +272,8 @@ class Slot:
         is_new = self.playing is None or self.playing.track is not track
         segment = Segment(layer, track.translation(self.profile), Seq(self._highest + 1), packet.seq)
         segment.timestamp = self._next_timestamp(layer, packet) - packet.timestamp
-        payload = packet.payload
-        if payload.picture_id >= 0 and self._last_picture_id >= 0:
-            segment.picture_id = self._last_picture_id + 1 - payload.picture_id
-        if payload.tl0 >= 0 and self._last_tl0 >= 0:
-            segment.tl0 = self._last_tl0 + 1 - payload.tl0
+        if self._last is not None and self._segment is not None:
+            segment.continue_counters(self._last, self._segment, packet)
         self._aim(None, SlotEvent.BEGIN)
         if self.playing is not None:
             self.playing.remove_playing(self)
@@ -322,28 +339,35 @@ class Slot:
         segment = self._segment
         assert segment is not None
         out = packet.seq + segment.seq
-        if out > self._highest:
-            if out - self._highest > MAX_JUMP:
-                self._restart(packet.arrival)
-                return
-            self._advance(packet, segment, out)
+        timestamp = (packet.timestamp + segment.timestamp) & _M32
+        ahead = out - self._highest
+        if ahead > MAX_JUMP:
+            self._restart(packet.arrival)
+            return
+        if ahead > 0:
+            self._highest = Seq(out)
+            self._last = packet
+            if timestamp != self._last_timestamp:
+                self._last_timestamp = timestamp
+                self._last_time = packet.arrival
         else:
             late = self._segment_of_late(packet)
             if late is None:
                 return
             segment, out = late, packet.seq + late.seq
-        self._send(packet, segment, out)
-
-    def _advance(self, packet: Packet, segment: Segment, out: int) -> None:
-        self._highest = Seq(out)
-        timestamp = (packet.timestamp + segment.timestamp) & _M32
-        if timestamp != self._last_timestamp:
-            self._last_timestamp = timestamp
-            self._last_time = packet.arrival
-        payload = packet.payload
-        if payload.size:
-            self._last_picture_id = payload.picture_id + segment.picture_id
-            self._last_tl0 = payload.tl0 + segment.tl0
+        translation = segment.translation
+        payload_type = translation.payload_types.get(packet.payload_type)
+        if payload_type is None:
+            self.drops[Drop.NOT_NEGOTIATED] += 1
+            return
+        block = packet.extension_block(translation.extension_ids) if packet.extension_profile else b""
+        head = segment.reword(packet) if segment.counters_move else packet.head
+        first = 0x90 if block else 0x80
+        second = packet.marker | payload_type
+        prefix = _pack(first, second, out & 0xFFFF, timestamp, self.ssrc) + block + head
+        self._out.send_rtp(prefix, packet.tail)
+        self.packets += 1
+        self._octets += packet.octets
 
     def _segment_of_late(self, packet: Packet) -> Segment | None:
         """Return the segment a reordered or repaired packet belongs to; None (counted) when too late."""
@@ -357,24 +381,6 @@ class Slot:
                 return None
         self.drops[Drop.BEFORE_CUT] += 1
         return None
-
-    def _send(self, packet: Packet, segment: Segment, out: int) -> None:
-        translation = segment.translation
-        payload_type = translation.payload_types.get(packet.payload_type)
-        if payload_type is None:
-            self.drops[Drop.NOT_NEGOTIATED] += 1
-            return
-        block = packet.extension_block(translation.extension_ids)
-        prefix = _HEADER.pack(
-            0x90 if block else 0x80,
-            packet.marker | payload_type,
-            out & 0xFFFF,
-            (packet.timestamp + segment.timestamp) & _M32,
-            self.ssrc,
-        )
-        self._out.send_rtp(prefix + block + segment.reword(packet), packet.tail)
-        self.packets += 1
-        self._octets += len(packet.head) + len(packet.tail)
 
     def skip(self, seq: Seq) -> None:
         """Close the hole left by a packet of the playing layer that is not forwarded."""
@@ -411,22 +417,20 @@ class Slot:
         return False
 
     def _retransmit(self, packet: Packet, segment: Segment, out: int) -> None:
-        """Send a packet once more, as RTX (RFC 4588 §4) where that was negotiated."""
+        """Send a packet once more, as RTX (RFC 4588 §4) where that was negotiated, else as it was."""
         self.retransmitted += 1
-        payload_type = segment.translation.rtx_payload_types.get(packet.payload_type)
-        if payload_type is None or self.rtx_ssrc is None:
-            self._send(packet, segment, out)
-            return
-        self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF
-        block = packet.extension_block(segment.translation.extension_ids)
-        prefix = _HEADER.pack(
-            0x90 if block else 0x80,
-            packet.marker | payload_type,
-            self._rtx_seq,
-            (packet.timestamp + segment.timestamp) & _M32,
-            self.rtx_ssrc,
-        )
-        original = (out & 0xFFFF).to_bytes(2, "big")
+        translation = segment.translation
+        seq = out & 0xFFFF
+        ssrc, original = self.ssrc, b""
+        payload_type = translation.payload_types[packet.payload_type]
+        rtx = translation.rtx_payload_types.get(packet.payload_type)
+        if rtx is not None and self.rtx_ssrc is not None:
+            self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF
+            original = seq.to_bytes(2, "big")
+            payload_type, seq, ssrc = rtx, self._rtx_seq, self.rtx_ssrc
+        block = packet.extension_block(translation.extension_ids)
+        timestamp = (packet.timestamp + segment.timestamp) & _M32
+        prefix = _pack(0x90 if block else 0x80, packet.marker | payload_type, seq, timestamp, ssrc)
         self._out.send_rtp(prefix + block + original + segment.reword(packet), packet.tail)
 
     def request_key_frame(self, now: float) -> None:

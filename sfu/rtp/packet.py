@@ -23,7 +23,8 @@ class Packet:
 
     `seq` holds the 16 bits of the wire until the layer that receives it unwraps it. `head` is the
     start of the payload that may be rewritten for a receiver (a payload descriptor, often empty),
-    `tail` the rest, shared by all. `arrival` is monotonic time in seconds.
+    `tail` the rest, shared by all. `octets` is the payload's size; a packet without payload is a probe,
+    not media. `arrival` is monotonic time in seconds.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Packet:
         "extension_start",
         "head",
         "marker",
+        "octets",
         "payload",
         "payload_end",
         "payload_start",
@@ -56,16 +58,12 @@ class Packet:
         self.extension_start = 0
         self.payload_start = 12
         self.payload_end = len(data)
+        self.octets = 0
         self.payload: Payload = OPAQUE
         self.head = b""
         self.tail = b""
         self._block_ids: Mapping[int, int] | None = None
         self._block = b""
-
-    @property
-    def is_padding(self) -> bool:
-        """Whether there is no payload at all: a probe, not media."""
-        return self.payload_start >= self.payload_end
 
     def extensions(self) -> Iterator[tuple[int, bytes]]:
         """Yield (id, value) of each header extension element; a malformed rest ends the iteration."""
@@ -136,7 +134,8 @@ def parse(data: bytes, arrival: float) -> Packet | None:
             return None
         packet.payload_end = size - padding
     packet.payload_start = at
-    return packet if at <= packet.payload_end else None
+    packet.octets = packet.payload_end - at
+    return packet if packet.octets >= 0 else None
 
 
 def build_extensions(elements: list[tuple[int, bytes]]) -> bytes:
