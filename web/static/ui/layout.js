@@ -84,11 +84,13 @@ function focusTall(others, stage) {
   return { main: { x: 0, y: 0, width: stage.width, height: y - GAP }, strip };
 }
 
-/** Where one's own picture floats, in the lower right corner. @param {Size} stage @returns {Rect} */
-export function floating(stage) {
+/** Where one's own picture floats: in the lower right corner of what is shown. @param {Rect[]} under @param {Size} stage @returns {Rect} */
+export function floating(under, stage) {
   const width = Math.round(Math.min(232, Math.max(92, stage.width * 0.2)));
   const height = Math.round(stage.width < SMALL ? width * 1.3 : width / PICTURE);
-  return { x: stage.width - width - GAP, y: stage.height - height - GAP, width, height };
+  const right = Math.max(...under.map((rect) => rect.x + rect.width));
+  const bottom = Math.max(...under.map((rect) => rect.y + rect.height));
+  return { x: right - width - GAP, y: bottom - height - GAP, width, height };
 }
 
 /** Whether one's own tile floats rather than taking a place among the others. @param {number} others @param {Size} stage */

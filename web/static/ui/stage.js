@@ -86,7 +86,10 @@ export class Stage {
     const placed = main
       ? this.#arrangeFocus(main, [...screens, ...others].filter((tile) => tile !== main), seated, size)
       : this.#arrangeGrid(others, seated, size);
-    if (floats && self) placed.push({ model: self, rect: floating(size), priority: "thumbnail", floating: true });
+    if (floats && self) {
+      const rect = floating(placed.map((one) => one.rect), size);
+      placed.push({ model: self, rect, priority: "thumbnail", floating: true });
+    }
     return placed;
   }
 
