@@ -9,7 +9,8 @@ Identifiers: a peer's id is the one in its ticket; a track's id is `<peer>.<mid>
 that of the publisher's m-line; a slot is named by the receiver's mid.
 """
 
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,7 +22,7 @@ PROTOCOL = 1
 MAX_SDP = 512 * 1024
 MAX_WANTS = 128
 
-Mid = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[!-~]+$")]
+Mid = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[!-~]+$(?!\n)")]
 TrackId = Annotated[str, Meta(min_length=3, max_length=81)]
 Sdp = Annotated[str, Meta(min_length=1, max_length=MAX_SDP)]
 Pixels = Annotated[int, Meta(ge=0, le=16384)]
@@ -263,34 +264,51 @@ class DataMessage(Struct, frozen=True, kw_only=True):
     """What a client sends on a data channel: JSON text, to one peer of the room or (None) to all others."""
 
     topic: Annotated[str, Meta(min_length=1, max_length=32)]
-    body: Any = None
+    body: msgspec.Raw = msgspec.field(default_factory=partial(msgspec.Raw, b"null"))
     to: Identifier | None = None
 
 
 class DataDelivery(Struct, frozen=True, kw_only=True):
-    """What the node passes on: the same with the sender's id, which the sender cannot choose."""
+    """What the node passes on: the same with the sender's id, which the sender cannot choose.
+
+    The body is never read: it is checked to be JSON, and copied.
+    """
 
     topic: str
-    body: Any
+    body: msgspec.Raw
     sender: Identifier = msgspec.field(name="from")
 
 
 DATA_CHANNELS: dict[str, bool] = {"reliable": True, "lossy": False}
 """Labels of the data channels a client may open, and whether each is ordered and reliable."""
 
+_Message = TypeVar("_Message")
 _client_decoder: msgspec.json.Decoder[ClientSignal] = msgspec.json.Decoder(ClientSignal)
 _node_decoder: msgspec.json.Decoder[NodeSignal] = msgspec.json.Decoder(NodeSignal)
+_data_decoder = msgspec.json.Decoder(DataMessage)
 _encoder = msgspec.json.Encoder()
 
 
 def decode_client(text: str | bytes) -> ClientSignal:
     """Return the client's message. Raises `msgspec.DecodeError` (of which ValidationError is one)."""
-    return _client_decoder.decode(text)
+    return _decode(_client_decoder, text)
 
 
 def decode_node(text: str | bytes) -> NodeSignal:
     """Return the node's message. Raises `msgspec.DecodeError`."""
-    return _node_decoder.decode(text)
+    return _decode(_node_decoder, text)
+
+
+def decode_data(text: str) -> DataMessage:
+    """Return what a client sent on a data channel. Raises `msgspec.DecodeError`."""
+    return _decode(_data_decoder, text)
+
+
+def _decode(decoder: msgspec.json.Decoder[_Message], text: str | bytes) -> _Message:
+    try:
+        return decoder.decode(text)
+    except (RecursionError, UnicodeError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def encode(message: ClientMessage | NodeMessage) -> str:

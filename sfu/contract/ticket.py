@@ -21,7 +21,7 @@ LIFETIME_S = 300
 """How long a ticket is good for after it was signed, in seconds."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
-Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._~-]+$")]
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._~-]+$(?!\n)")]
 
 
 class Source(StrEnum):

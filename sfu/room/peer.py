@@ -398,7 +398,7 @@ class Peer:
     def received_data(self, label: str, text: str) -> None:
         """A data-channel message came: to be passed on, if the ticket allows and it is one."""
         try:
-            message = _data_decoder.decode(text)
+            message = signals.decode_data(text)
         except msgspec.DecodeError:
             self.bad_data += 1
             return
@@ -459,6 +459,3 @@ class Peer:
         if self.outbox is not None:
             self.outbox.close(code, retry)
             self.outbox = None
-
-
-_data_decoder = msgspec.json.Decoder(signals.DataMessage)

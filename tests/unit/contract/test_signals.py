@@ -134,6 +134,7 @@ def test_unknown_fields_are_ignored(message: ClientSignal) -> None:
         '{"type":"ping","id":1',
         '{"type":"mute","mid":"","muted":true}',
         '{"type":"mute","mid":"a b","muted":true}',
+        '{"type":"mute","mid":"a\\n","muted":true}',
         '{"type":"mute","mid":"12345678901234567","muted":true}',
         '{"type":"mute","mid":"1","muted":1}',
         '{"type":"offer","id":-1,"sdp":"v=0"}',
@@ -151,9 +152,21 @@ def test_what_is_no_client_message(text: str) -> None:
         decode_client(text)
 
 
-def test_bytes_that_are_no_text() -> None:
-    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
-        decode_client(b'{"type":"mute","mid":"\xff","muted":true}')
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"type":"mute","mid":"\xff","muted":true}',
+        '{"type":"mute","mid":"\ud800","muted":true}',
+        '{"type":"mute","mid":"\\ud800","muted":true}',
+        '{"type":"ping","id":1,"x":' + "[" * 5000 + "]" * 5000 + "}",
+    ],
+    ids=["bytes", "surrogate", "escaped surrogate", "nested"],
+)
+def test_what_is_no_text_or_nests_without_end(text: str | bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_client(text)
+    with pytest.raises(msgspec.DecodeError):
+        decode_node(text)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +190,49 @@ def test_sizes_are_limited(largest: ClientSignal, too_large: ClientSignal) -> No
         decode_client(encode(too_large))
 
 
-def test_a_delivery_names_its_sender_from() -> None:
-    delivery = DataDelivery(topic="hand", body={"up": True}, sender="p")
-    assert json.loads(signals.encode_data(delivery)) == {"topic": "hand", "body": {"up": True}, "from": "p"}
+BODIES = [
+    "null",
+    '{"up":true}',
+    "1e400",
+    "9" * 5000,
+    "[" * 900 + "]" * 900,
+    '"\\ud83c\\udf88"',
+    "-0.0",
+    '{"a":1,"a":2}',
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body[:12])
+def test_a_body_is_passed_on_as_it_was_written(body: str) -> None:
+    message = signals.decode_data('{"from":"somebody else","to":"q","topic":"hand","body":' + body + "}")
+    assert (message.topic, message.to) == ("hand", "q")
+    delivery = signals.encode_data(DataDelivery(topic=message.topic, body=message.body, sender="p"))
+    assert delivery == '{"topic":"hand","body":' + body + ',"from":"p"}'
+
+
+def test_a_data_message_may_have_no_body() -> None:
+    message = signals.decode_data('{"topic":"wave"}')
+    assert signals.encode_data(DataDelivery(topic=message.topic, body=message.body, sender="p")) == (
+        '{"topic":"wave","body":null,"from":"p"}'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"body":1}',
+        '{"topic":""}',
+        '{"topic":"' + "t" * 33 + '"}',
+        '{"topic":"t","to":"a b"}',
+        '{"topic":"t","to":"' + "p" * 65 + '"}',
+        '{"topic":"t","body":tru}',
+        '{"topic":"t","body":"\ud800"}',
+        '{"topic":"t","body":' + "[" * 5000 + "]" * 5000 + "}",
+    ],
+    ids=lambda text: text[:30],
+)
+def test_what_is_no_data_message(text: str) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        signals.decode_data(text)

@@ -109,6 +109,7 @@ def test_a_missing_claim(claim: str) -> None:
         {"jti": 5},
         {"jti": ""},
         {"sub": "a b"},
+        {"sub": "a\n"},
         {"room": "a/b"},
         {"room": "r" * 65},
         {"node": "../node-1"},
