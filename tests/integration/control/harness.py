@@ -74,9 +74,10 @@ class Client:
         return await self.send("DELETE", path, **options)
 
     async def listen(self, code: str, after: int | None = None) -> aiohttp.ClientWebSocketResponse:
-        query = "" if after is None else f"?after={after}"
+        url = self.base / "api/meetings" / code / "events"
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
-        return await self.http.ws_connect(self.base / f"api/meetings/{code}/events{query}", headers=headers)
+        query = {} if after is None else {"after": after}
+        return await self.http.ws_connect(url.with_query(query), headers=headers)
 
 
 @dataclass
