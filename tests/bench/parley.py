@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import secrets
 import socket
 import sys
@@ -75,20 +76,18 @@ class Parley:
 
         async def enter(shape: Shape) -> None:
             async with limit:
-                await self.enter(shape, pump)
+                await self.enter(shape, pump, random.random() * _STAGGER_S)
 
         await asyncio.gather(*(enter(shape) for shape in shapes))
         streams = [stream for bot in self.bots for stream in bot.traffic.streams]
         return Population(streams, [slot for bot in self.bots for slot in bot.slots.values()])
 
-    async def enter(self, shape: Shape, pump: Pump) -> LightBot:
-        """Let one bot in; it begins to send at a random moment within a packet's interval."""
+    async def enter(self, shape: Shape, pump: Pump, send_after_s: float = 0.0) -> LightBot:
+        """Let one bot in. What it sends begins `send_after_s` later; never, if that is infinite."""
         bot = LightBot(pump, self._identity, shape, self._reception_of)
         self.bots.append(bot)
         url = self._url.replace("http", "ws", 1) + "/signal"
-        await bot.join(
-            self._http, url, self._ticket(), send_after_s=secrets.randbelow(1000) / 1000 * _STAGGER_S
-        )
+        await bot.join(self._http, url, self._ticket(), send_after_s)
         return bot
 
     async def stop(self) -> None:

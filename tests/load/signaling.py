@@ -1,6 +1,7 @@
 """A bot's side of the WebSocket: says hello, then keeps the room as the node tells of it."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -119,7 +120,8 @@ class Conversation:
             self._listening.cancel()
             await asyncio.wait([self._listening])
         if self._socket is not None and not self._socket.closed:
-            await self.say(signals.Leave())
+            with contextlib.suppress(ConnectionError):
+                await self.say(signals.Leave())
             await self._socket.close()
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:

@@ -17,7 +17,7 @@ from tests.load.light.link import LinkFailed
 from tests.load.light.pump import Pump
 from tests.load.light.reception import AudioReception, Reception, VideoReception
 from tests.load.light.rtp import LEVEL_URI, MID_URI, RID_URI
-from tests.load.light.sdp import EXTENSION_IDS, Sending, Slot
+from tests.load.light.sdp import EXTENSION_IDS, Data, Sending, Slot
 from tests.load.light.sources import AudioStream, Layer, Stream, VideoStream
 from tests.load.light.traffic import Traffic
 from tests.load.signaling import Conversation, SignalingFailed
@@ -48,6 +48,7 @@ class Shape:
     video_slots: int = 9
     rtx: bool = True
     drawn: tuple[int, int] = (640, 360)
+    data: bool = False
 
 
 ReceptionOf = Callable[[str, int, Traffic], Reception]
@@ -101,9 +102,9 @@ class LightBot:
         self.conversation.slots_changed = self._label
         self.conversation.listen()
         self.traffic.link.connect(answer, "client")
+        await self._send_view()
         await self.traffic.link.wait_connected(_STEP_S)
         self.traffic.begin(time.monotonic() + send_after_s)
-        self._look()
 
     async def leave(self) -> None:
         """Leave the room. Leaving what was never entered does nothing."""
@@ -117,10 +118,11 @@ class LightBot:
         first_slot = len(self._lines)
         audio = range(first_slot, first_slot + self.shape.audio_slots)
         video = range(audio.stop, audio.stop + self.shape.video_slots)
-        sections: list[Sending | Slot] = [
+        sections: list[Sending | Slot | Data] = [
             *(line.section for line in self._lines),
             *(Slot("audio", str(mid)) for mid in audio),
             *(Slot("video", str(mid), rtx=self.shape.rtx) for mid in video),
+            *([Data(str(video.stop))] if self.shape.data else []),
         ]
         return sdp.offer(self.traffic.link.credentials, sections)
 
@@ -137,10 +139,13 @@ class LightBot:
     def _look(self) -> None:
         """Ask for the others' videos shortly, once for all that changes until then."""
         if self._viewing is None or self._viewing.done():
-            self._viewing = asyncio.create_task(self._send_view(), name="view")
+            self._viewing = asyncio.create_task(self._view_soon(), name="view")
+
+    async def _view_soon(self) -> None:
+        await asyncio.sleep(_VIEW_AFTER_S)
+        await self._send_view()
 
     async def _send_view(self) -> None:
-        await asyncio.sleep(_VIEW_AFTER_S)
         width, height = self.shape.drawn
         wants = tuple(Want(track=track, width=width, height=height) for track in self.wanted_video)
         with contextlib.suppress(ConnectionError):

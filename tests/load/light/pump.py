@@ -14,6 +14,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator
+from types import TracebackType
 from typing import Protocol, Self
 
 from tests.load.light.reader import BatchReader, Reader
@@ -40,7 +41,7 @@ class Pump:
         self._endpoints: dict[int, tuple[socket.socket, Endpoint]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
-        self._ticking: asyncio.Task[None] | None = None
+        self._tasks = asyncio.TaskGroup()  # so that a fault on a tick ends what waits for the pump
         self.worst_lag_s = 0.0
         """How late the latest tick came since this was last set to zero."""
 
@@ -82,13 +83,20 @@ class Pump:
         return self.call_at(time.monotonic() + random.random() * period_s, again)
 
     async def __aenter__(self) -> Self:
-        self._ticking = asyncio.create_task(self._tick(), name="pump")
+        await self._tasks.__aenter__()
+        self._ticking = self._tasks.create_task(self._tick(), name="pump")
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.wait([self._ticking])
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ticking.cancel()
+        try:
+            await self._tasks.__aexit__(kind, error, trace)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         for sock, _endpoint in tuple(self._endpoints.values()):
             self.shut(sock)
         self._epoll.close()

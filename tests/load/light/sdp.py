@@ -49,6 +49,13 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Data:
+    """The m-line of data channels."""
+
+    mid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """An m-line of somebody's description. `payloads` maps codec names in lower case to payload types."""
 
@@ -72,7 +79,7 @@ class Description:
     sections: tuple[Section, ...]
 
 
-def offer(credentials: Credentials, sections: Iterable[Sending | Slot], setup: str = "actpass") -> str:
+def offer(credentials: Credentials, sections: Iterable[Sending | Slot | Data], setup: str = "actpass") -> str:
     """Return the offer of one bundled connection."""
     written = tuple(sections)
     lines = [
@@ -88,16 +95,16 @@ def offer(credentials: Credentials, sections: Iterable[Sending | Slot], setup: s
     return "\r\n".join(lines) + "\r\n"
 
 
-def _section(section: Sending | Slot, credentials: Credentials, setup: str) -> Iterator[str]:
+def _section(section: Sending | Slot | Data, credentials: Credentials, setup: str) -> Iterator[str]:
+    if isinstance(section, Data):
+        yield "m=application 9 UDP/DTLS/SCTP webrtc-datachannel"
+        yield from _transport(section.mid, credentials, setup)
+        yield "a=sctp-port:5000"
+        return
     rtx = isinstance(section, Slot) and section.rtx and section.kind == "video"
     payloads = str(OPUS) if section.kind == "audio" else f"{VP8} {RTX}" if rtx else str(VP8)
     yield f"m={section.kind} 9 UDP/TLS/RTP/SAVPF {payloads}"
-    yield "c=IN IP4 0.0.0.0"
-    yield f"a=mid:{section.mid}"
-    yield f"a=ice-ufrag:{credentials.ufrag}"
-    yield f"a=ice-pwd:{credentials.password}"
-    yield f"a=fingerprint:sha-256 {credentials.fingerprint}"
-    yield f"a=setup:{setup}"
+    yield from _transport(section.mid, credentials, setup)
     yield "a=rtcp-mux"
     yield "a=rtcp-rsize"
     if section.kind == "audio":
@@ -113,6 +120,15 @@ def _section(section: Sending | Slot, credentials: Credentials, setup: str) -> I
         yield "a=recvonly"
     else:
         yield from _sending(section)
+
+
+def _transport(mid: str, credentials: Credentials, setup: str) -> Iterator[str]:
+    yield "c=IN IP4 0.0.0.0"
+    yield f"a=mid:{mid}"
+    yield f"a=ice-ufrag:{credentials.ufrag}"
+    yield f"a=ice-pwd:{credentials.password}"
+    yield f"a=fingerprint:sha-256 {credentials.fingerprint}"
+    yield f"a=setup:{setup}"
 
 
 def _sending(section: Sending) -> Iterator[str]:
