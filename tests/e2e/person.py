@@ -17,7 +17,7 @@ MOST_TABS = 60
 
 TILES = """() => Promise.all([...document.querySelectorAll("article.tile")].map(async (tile) => {
     const video = tile.querySelector("video");
-    const shown = Boolean(video?.checkVisibility());
+    const shown = tile.dataset.video === "on" && video.checkVisibility();
     const name = tile.querySelector("[data-slot=name]").textContent;
     return { ...tile.dataset, name, shown, colour: shown ? await probe.live(video) : null };
 }))"""
@@ -67,9 +67,16 @@ class Person:
         await self.page.set_cookie(origin, ACCESS_COOKIE, account.token)
 
     async def open(self, meeting: Meeting) -> None:
-        """Open the meeting's link, up to the lobby, where one looks at one's own camera before going in."""
+        """Open the meeting's link, up to the lobby, until one sees oneself and the microphone is on."""
         await self.page.goto(meeting.url)
         await self.is_in("lobby")
+        await self.page.until(
+            "() => probe.live(document.querySelector('[data-part=preview] video'))",
+            accept=lambda rgb: rgb is not None and by_colour(tuple(rgb)) == self.sender,
+        )
+        await self.page.until(
+            "(mic) => document.querySelector(mic).dataset.on === 'true'", mark("prejoin-mic")
+        )
 
     async def join(self, meeting: Meeting, *, guest: bool = False) -> None:
         """Open the meeting's link and go in."""
@@ -201,7 +208,7 @@ class Person:
 
         await self.page.until(
             "(lines) => [...document.querySelectorAll(lines)].map((line) => line.textContent)",
-            '[data-part="lines"] > li',
+            f"{mark('chat-message')} .text",
             accept=in_order,
         )
 

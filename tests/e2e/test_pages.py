@@ -61,8 +61,8 @@ async def test_a_meeting_without_guests_asks_for_an_account(stage: Stage, green:
     gus = await stage.guest("Gus", green)
     meeting = await stage.meeting(guests_allowed=False)
     await gus.page.goto(meeting.url)
-    await gus.page.until("() => Boolean(document.querySelector('a[href^=\"/sign-in\"]'))")
-    assert await gus.page.evaluate("(mark) => document.querySelector(mark)", mark("name-input")) is None
+    await gus.is_in("ended")
+    await gus.page.until("() => document.querySelector('[data-part=ended-sign-in]').checkVisibility()")
 
 
 async def test_a_call_fits_a_small_screen(stage: Stage, red: Desk, green: Desk) -> None:

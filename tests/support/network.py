@@ -73,5 +73,5 @@ def network() -> Iterator[Network]:
     with ExitStack() as closing:
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="parley-network-")))
         server = closing.enter_context(namespace())
-        ip("-n", server.name, "addr", "add", SERVER_ADDRESS, "dev", "lo")  # it listens before any client comes
+        ip("-n", server.name, "addr", "add", SERVER_ADDRESS, "dev", "lo")  # before any client
         yield Network(server, folder, closing)

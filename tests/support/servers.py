@@ -106,7 +106,8 @@ async def service(network: Network, folder: Path) -> AsyncIterator[Service]:
                 logs.append(log)
             yield Service(origin, logs, client)
     for log in logs:
-        assert "Traceback" not in log.read_text(), f"a bug was logged: {log}\n{log.read_text()[-4096:]}"
+        _, bug, trace = log.read_text().partition("Traceback")
+        assert not bug, f"{log}: {bug}{trace[:4096]}"
 
 
 async def _ready(process: Process, client: aiohttp.ClientSession, url: str) -> None:
