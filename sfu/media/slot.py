@@ -307,7 +307,7 @@ class Slot:
         much later as that clock says, so that sound and picture stay together.
         """
         if self._last_time is None:
-            return self._last_timestamp
+            return self._last_timestamp + 1
         ticks = round((packet.arrival - self._last_time) * self.clock_rate)
         if self.kind == "audio":
             frame = self.clock_rate // 50

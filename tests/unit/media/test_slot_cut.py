@@ -115,13 +115,24 @@ def test_the_last_frame_counts_from_its_first_packet() -> None:
     assert after.timestamp - before.timestamp == 54_000
 
 
+def test_a_cut_after_a_single_frame_moves_on_as_well() -> None:
+    """A shared screen may show one frame for minutes."""
+    first, second, shown = Publisher("a.1"), Publisher("b.1"), screen()
+    shown.slot.show(first.track, 720, 1.0)
+    first.send(1, now=1.0, key=True)
+    shown.slot.show(second.track, 720, 61.0)
+    second.send(1, now=61.0, key=True)
+    before, after = shown.link.take()
+    assert after.timestamp - before.timestamp == 60 * 90_000
+
+
 def test_timestamps_wrap() -> None:
     publisher, shown = Publisher(), screen(start=0x7FFF_FFFF)
     shown.slot.show(publisher.track, 720, 1.0)
     publisher.send(1, now=1.0, timestamp=0, key=True)
     publisher.send(2, now=2.0, timestamp=0x8000_0001)
     first, second = shown.link.take()
-    assert (first.timestamp, second.timestamp) == (0x7FFF_FFFF, 0)
+    assert (first.timestamp, second.timestamp) == (0x8000_0000, 1)
 
 
 @pytest.mark.parametrize(
