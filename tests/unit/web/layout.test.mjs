@@ -62,8 +62,9 @@ test("one's own picture floats between two people, and on a small stage", () => 
     [0, phone, false],
     [1, phone, true],
     [1, desk, true],
-    [3, phone, true],
-    [3, desk, false],
+    [2, phone, true],
+    [2, desk, false],
+    [3, phone, false],
   ]) {
     assert.equal(selfFloats(others, stage), expected);
   }

@@ -11,7 +11,7 @@ const GAP = 8;
 const PICTURE = 16 / 9;
 const NARROWEST = 3 / 4;
 
-/** The widest stage on which one's own tile floats over the others even in a crowd. */
+/** Up to this width a stage is a phone's: three tiles would be too small, so one's own floats. */
 const SMALL = 640;
 
 /**
@@ -95,5 +95,5 @@ export function floating(under, stage) {
 
 /** Whether one's own tile floats rather than taking a place among the others. @param {number} others @param {Size} stage */
 export function selfFloats(others, stage) {
-  return others === 1 || (others > 1 && stage.width < SMALL);
+  return others === 1 || (others === 2 && stage.width < SMALL);
 }

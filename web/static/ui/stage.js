@@ -81,7 +81,7 @@ export class Stage {
   /** @param {ReturnType<typeof tilesOf>} scene @param {import("./layout.js").Size} size @returns {Placed[]} */
   #arrange({ others, screens, self }, size) {
     const main = mainOf([...others, ...screens, ...(self ? [self] : [])], screens, this.#pinned);
-    const floats = self !== null && self !== main && selfFloats(others.length + screens.length, size);
+    const floats = self !== null && !main && selfFloats(others.length, size);
     const seated = floats || self === main ? null : self;
     const placed = main
       ? this.#arrangeFocus(main, [...screens, ...others].filter((tile) => tile !== main), seated, size)
