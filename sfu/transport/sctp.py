@@ -199,7 +199,7 @@ class DataChannels:
         if self._pipe.is_shut:
             self._drop(Drop.DATA_NOT_OPEN)
         elif not plausible(packet):
-            self._abort("a malformed packet")
+            self._abort("a packet that aiortc must not see")
         else:
             try:
                 await self._sctp._handle_data(packet)
@@ -207,7 +207,7 @@ class DataChannels:
                 if not self._pipe.is_shut:
                     raise
             except Exception as error:
-                self._abort(f"aiortc raised {error!r}")
+                self._abort(f"aiortc could not take a packet: {error!r}")
             else:
                 self._weigh()
 
@@ -223,9 +223,9 @@ class DataChannels:
         elif len(sctp._sack_misordered) > MAX_MISORDERED:
             self._abort("too many holes")
 
-    def _abort(self, what: str) -> None:
+    def _abort(self, why: str) -> None:
         self._drop(Drop.DATA_VIOLATION)
-        logger.info("Data channels aborted: the peer sent %s", what)
+        logger.info("Data channels of a peer aborted: %s", why)
         self.close()
 
     def _opened(self, channel: RTCDataChannel) -> None:

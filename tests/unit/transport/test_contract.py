@@ -1,4 +1,4 @@
-"""What we rely on in aiortc and pylibsrtp that they never promised. A failure here: read `sfu/transport` again."""
+"""What we rely on in aiortc and pylibsrtp that they never promised. If it fails, reread `sfu/transport`."""
 
 import ast
 import inspect

@@ -13,7 +13,8 @@ from sfu.transport.sctp import MAX_CONTROL_CHUNKS, MAX_STREAM_ID, plausible
 
 def packet(*chunks: tuple[int, bytes]) -> bytes:
     body = b"".join(
-        struct.pack("!BBH", kind, 3, len(content) + 4) + content + bytes(-len(content) % 4) for kind, content in chunks
+        struct.pack("!BBH", kind, 3, len(content) + 4) + content + bytes(-len(content) % 4)
+        for kind, content in chunks
     )
     return bytes(12) + body
 
@@ -57,7 +58,9 @@ def test_lets_pass(good: bytes) -> None:
         pytest.param(packet(data(content=b"")), id="DATA without data"),
         pytest.param(packet((0, b"short")), id="short DATA"),
         pytest.param(packet(data(MAX_STREAM_ID + 1)), id="stream out of range"),
-        pytest.param(packet((192, struct.pack("!IHH", 9, MAX_STREAM_ID + 1, 3))), id="FORWARD-TSN out of range"),
+        pytest.param(
+            packet((192, struct.pack("!IHH", 9, MAX_STREAM_ID + 1, 3))), id="FORWARD-TSN out of range"
+        ),
         pytest.param(packet((192, struct.pack("!IH", 9, 1))), id="FORWARD-TSN cut"),
         pytest.param(packet(sack((1, 65535))), id="wide gap"),
         pytest.param(packet(sack(*[(1, 100)] * 100)), id="many gaps"),
@@ -72,7 +75,15 @@ def test_lets_pass(good: bytes) -> None:
         pytest.param(bytes(12) + struct.pack("!BBH", 77, 0, 99), id="chunk past the end"),
         *[
             pytest.param(packet((kind, head + ZERO_LENGTH_PARAMETER)), id=f"zero-length parameter in {kind}")
-            for kind, head in ((1, INIT_HEAD), (2, INIT_HEAD), (4, b""), (5, b""), (6, b""), (9, b""), (130, b""))
+            for kind, head in (
+                (1, INIT_HEAD),
+                (2, INIT_HEAD),
+                (4, b""),
+                (5, b""),
+                (6, b""),
+                (9, b""),
+                (130, b""),
+            )
         ],
     ],
 )
@@ -85,9 +96,13 @@ def test_any_bytes_are_plausible_or_not(content: bytes) -> None:
     plausible(content)
 
 
-@given(st.lists(st.tuples(st.sampled_from([0, 1, 2, 3, 4, 5, 6, 7, 9, 130, 192]), st.binary(max_size=60)), max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 1, 2, 3, 4, 5, 6, 7, 9, 130, 192]), st.binary(max_size=60)), max_size=6
+    )
+)
 def test_aiortc_parses_whatever_is_plausible(chunks: list[tuple[int, bytes]]) -> None:
-    """It may find it senseless, by ValueError, which it handles; but takes no other exception and no eternity."""
+    """It may find it senseless (a ValueError, which it handles), but raises nothing else and ends."""
     made = packet(*chunks)
     if plausible(made):
         checksum = aiortc.crc32c(made[:8] + bytes(4) + made[12:])
