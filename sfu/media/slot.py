@@ -288,7 +288,7 @@ class Slot:
 
     def _append(self, segment: Segment) -> None:
         self._segment = segment
-        if self._segments and self._segments[-1].start == segment.start:
+        while self._segments and self._segments[-1].start >= segment.start:
             self._segments.pop()
         self._segments.append(segment)
         if len(self._segments) > MAX_SEGMENTS or self._segments[0].start < self._highest - 2 * MAX_BEHIND:
@@ -337,7 +337,11 @@ class Slot:
     def forward(self, packet: Packet) -> None:
         """Send one packet of the playing layer: the innermost step of the media path."""
         segment = self._segment
-        assert segment is not None
+        if segment is None or packet.seq < segment.first:
+            segment = self._earlier_segment(packet)
+            if segment is None:
+                self.drops[Drop.BEFORE_CUT] += 1
+                return
         out = packet.seq + segment.seq
         timestamp = (packet.timestamp + segment.timestamp) & _M32
         ahead = out - self._highest
@@ -350,11 +354,9 @@ class Slot:
             if timestamp != self._last_timestamp:
                 self._last_timestamp = timestamp
                 self._last_time = packet.arrival
-        else:
-            late = self._segment_of_late(packet)
-            if late is None:
-                return
-            segment, out = late, packet.seq + late.seq
+        elif ahead < -MAX_BEHIND:
+            self.drops[Drop.TOO_OLD] += 1
+            return
         translation = segment.translation
         payload_type = translation.payload_types.get(packet.payload_type)
         if payload_type is None:
@@ -369,23 +371,22 @@ class Slot:
         self.packets += 1
         self._octets += packet.octets
 
-    def _segment_of_late(self, packet: Packet) -> Segment | None:
-        """Return the segment a reordered or repaired packet belongs to; None (counted) when too late."""
+    def _earlier_segment(self, packet: Packet) -> Segment | None:
+        """Return the segment of a packet older than the present one; None when it belongs to none."""
+        following = None
         for segment in reversed(self._segments):
             if segment.layer is not self.playing:
                 break
             if packet.seq >= segment.first:
-                if self._highest - packet.seq - segment.seq <= MAX_BEHIND:
-                    return segment
-                self.drops[Drop.TOO_OLD] += 1
-                return None
-        self.drops[Drop.BEFORE_CUT] += 1
+                shown = following is None or packet.seq + segment.seq < following.start
+                return segment if shown else None
+            following = segment
         return None
 
     def skip(self, seq: Seq) -> None:
         """Close the hole left by a packet of the playing layer that is not forwarded."""
         segment = self._segment
-        if segment is not None and seq + segment.seq > self._highest:
+        if segment is not None and seq >= segment.first and seq + segment.seq > self._highest:
             self._append(segment.after_hole(Seq(seq + 1)))
 
     def nack(self, lost: Iterable[int], now: float) -> None:
