@@ -21,8 +21,8 @@ class Metrics:
             "parley_control_refusals", "Requests refused, by reason.", ["reason"], registry=self.registry
         )
         self.sockets = Gauge("parley_control_event_sockets", "Open event WebSockets.", registry=self.registry)
-        self.sockets_dropped = Counter(
-            "parley_control_event_sockets_dropped", "Event WebSockets closed by us, by reason.", ["reason"],
+        self.sockets_closed = Counter(
+            "parley_control_event_sockets_closed", "Event WebSockets closed by us, by reason.", ["reason"],
             registry=self.registry,
         )  # fmt: skip
         self.node_events = Counter(

@@ -4,7 +4,7 @@ A listener that does not keep up is cut off, not waited for: it comes back and r
 """
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,32 +18,44 @@ class Announcement:
     frame: str
 
 
+class Lagging(Exception):
+    """The listener did not keep up and was cut off."""
+
+
 class Listener:
-    """One connection's outbox. `next` ends it with None when the listener was cut off or the server stops."""
+    """One connection's outbox, of at most `outbox_max` announcements."""
 
     def __init__(self, outbox_max: int) -> None:
-        self._outbox: asyncio.Queue[Announcement | None] = asyncio.Queue(outbox_max + 1)
+        self._outbox: deque[Announcement] = deque()
         self._outbox_max = outbox_max
-        self.lagging = False
-        self.stopped = False
+        self._news = asyncio.Event()
+        self._lagging = False
+        self._stopped = False
 
     async def next(self) -> Announcement | None:
-        """Wait for the next announcement; None: there will be none."""
-        return None if self.lagging or self.stopped else await self._outbox.get()
+        """Wait for the next announcement; None when the server stops. Raises `Lagging`."""
+        await self._news.wait()
+        if self._lagging:
+            raise Lagging
+        if self._stopped:
+            return None
+        announcement = self._outbox.popleft()
+        if not self._outbox:
+            self._news.clear()
+        return announcement
 
     def put(self, announcement: Announcement) -> None:
         """Leave an announcement, or cut the listener off when its outbox is full."""
-        if self._outbox.qsize() < self._outbox_max:
-            self._outbox.put_nowait(announcement)
-        elif not self.lagging:
-            self.lagging = True
-            self._outbox.put_nowait(None)
+        if len(self._outbox) < self._outbox_max:
+            self._outbox.append(announcement)
+        else:
+            self._lagging = True
+        self._news.set()
 
     def stop(self) -> None:
-        """End the listening: the server stops."""
-        self.stopped = True
-        if not self._outbox.full():
-            self._outbox.put_nowait(None)
+        """End the listening."""
+        self._stopped = True
+        self._news.set()
 
 
 class Fanout:
@@ -58,7 +70,8 @@ class Fanout:
     def listen(self, meeting_id: str) -> Iterator[Listener]:
         """Listen to a meeting's announcements inside the block."""
         listener = Listener(self._outbox_max)
-        listener.stopped = self._stopped
+        if self._stopped:
+            listener.stop()
         self._listeners[meeting_id].add(listener)
         try:
             yield listener

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from control.database import Database
-from control.events.fanout import Listener
+from control.events.fanout import Lagging, Listener
 from control.events.schema import Frame, Ready, Reset
 from control.events.service import Events
 from control.events.sockets import Sockets
@@ -47,31 +47,29 @@ class EventRoutes:
             raise Refused(Reason.BAD_REQUEST)
         with self._sockets.seat(f"{meeting.id}/{author.id}"), self._events.listen(meeting.id) as listener:
             await socket.prepare(request)
+            frames = self._frames(listener, meeting.id, after)
             async with asyncio.TaskGroup() as group:
-                sending = group.create_task(self._send_all(socket, listener, meeting.id, after))
-                await self._until_closed(socket)
+                sending = group.create_task(self._send_all(request, socket, frames))
+                await self._until_closed(request, socket)
                 sending.cancel()
         return socket
 
     async def _send_all(
-        self, socket: web.WebSocketResponse, listener: Listener, meeting_id: str, after: int | None
+        self, request: web.Request, socket: web.WebSocketResponse, frames: AsyncIterator[str]
     ) -> None:
-        """Send everything from `after` on, and close the socket when no more can follow."""
+        """Send all frames, and close the socket when one could not be sent or no more will follow."""
         try:
-            async for frame in self._frames(listener, meeting_id, after):
+            async for frame in frames:
                 await self._sockets.send(socket, frame)
         except ConnectionError:
             return
-        except TimeoutError:
-            await self._sockets.close(socket, WSCloseCode.POLICY_VIOLATION, "too_slow")
+        except (TimeoutError, Lagging):
+            await self._sockets.close(request, socket, WSCloseCode.POLICY_VIOLATION, "too_slow")
         except Exception:
             log.exception("a bug while sending events")
-            await self._sockets.close(socket, WSCloseCode.INTERNAL_ERROR, "internal")
+            await self._sockets.close(request, socket, WSCloseCode.INTERNAL_ERROR, "internal")
         else:
-            if listener.stopped:
-                await self._sockets.close(socket, WSCloseCode.GOING_AWAY, "stopping")
-            else:
-                await self._sockets.close(socket, WSCloseCode.POLICY_VIOLATION, "too_slow")
+            await self._sockets.close(request, socket, WSCloseCode.GOING_AWAY, "stopping")
 
     async def _frames(self, listener: Listener, meeting_id: str, after: int | None) -> AsyncIterator[str]:
         """Yield all frames in order: where we are, what was missed, then what happens."""
@@ -91,11 +89,11 @@ class EventRoutes:
                 yield announcement.frame
                 cursor = announcement.number
 
-    async def _until_closed(self, socket: web.WebSocketResponse) -> None:
+    async def _until_closed(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         """Wait until the socket closes; a listener that talks is closed."""
         async for message in socket:
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                await self._sockets.close(socket, WSCloseCode.POLICY_VIOLATION, "not_listening")
+                await self._sockets.close(request, socket, WSCloseCode.POLICY_VIOLATION, "not_listening")
 
 
 def _text(frame: Frame) -> str:

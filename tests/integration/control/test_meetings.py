@@ -95,7 +95,9 @@ async def test_page_sizes_are_bounded(control: Control, query: str) -> None:
     assert (reply.status, list(reply.json["error"]["fields"])) == (422, ["limit"])
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "%00", "AAAA", "%C3%A9", "IjEi", "MQ", "bnVsbA", "Iici", "W10" * 99])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "%00", "AAAA", "%C3%A9", "IjEi", "MQ", "bnVsbA", "Iici", "W10" * 99]
+)
 async def test_made_up_cursors_are_refused(control: Control, cursor: str) -> None:
     ann = await control.person()
     reply = await ann.get(f"/api/meetings?cursor={cursor}")
