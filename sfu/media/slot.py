@@ -342,6 +342,12 @@ class Slot:
             if segment is None:
                 self.drops[Drop.BEFORE_CUT] += 1
                 return
+        translation = segment.translation
+        payload_type = translation.payload_types.get(packet.payload_type)
+        if payload_type is None:
+            self.drops[Drop.NOT_NEGOTIATED] += 1
+            self.skip(packet.seq)
+            return
         out = packet.seq + segment.seq
         timestamp = (packet.timestamp + segment.timestamp) & _M32
         ahead = out - self._highest
@@ -357,17 +363,11 @@ class Slot:
         elif ahead < -MAX_BEHIND:
             self.drops[Drop.TOO_OLD] += 1
             return
-        translation = segment.translation
-        payload_type = translation.payload_types.get(packet.payload_type)
-        if payload_type is None:
-            self.drops[Drop.NOT_NEGOTIATED] += 1
-            return
         block = packet.extension_block(translation.extension_ids) if packet.extension_profile else b""
         head = segment.reword(packet) if segment.counters_move else packet.head
-        first = 0x90 if block else 0x80
         second = packet.marker | payload_type
-        prefix = _pack(first, second, out & 0xFFFF, timestamp, self.ssrc) + block + head
-        self._out.send_rtp(prefix, packet.tail)
+        prefix = _pack(0x90 if block else 0x80, second, out & 0xFFFF, timestamp, self.ssrc)
+        self._out.send_rtp(prefix + block + head, packet.tail)
         self.packets += 1
         self._octets += packet.octets
 
@@ -419,11 +419,14 @@ class Slot:
 
     def _retransmit(self, packet: Packet, segment: Segment, out: int) -> None:
         """Send a packet once more, as RTX (RFC 4588 §4) where that was negotiated, else as it was."""
-        self.retransmitted += 1
         translation = segment.translation
+        payload_type = translation.payload_types.get(packet.payload_type)
+        if payload_type is None:
+            self.nacks_missed += 1
+            return
+        self.retransmitted += 1
         seq = out & 0xFFFF
         ssrc, original = self.ssrc, b""
-        payload_type = translation.payload_types[packet.payload_type]
         rtx = translation.rtx_payload_types.get(packet.payload_type)
         if rtx is not None and self.rtx_ssrc is not None:
             self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF

@@ -11,9 +11,11 @@ from sfu.rtp.missing import MAX_TRIES
 from sfu.rtp.packet import Packet, restore
 from sfu.rtp.payload import read_vp8
 from tests.unit.media.stage import (
+    H264,
     MEDIA_SSRC,
     PLAIN_PROFILE,
     RTX_SSRC,
+    VP8,
     Publisher,
     Screen,
     screen,
@@ -41,7 +43,7 @@ def play(publisher: Publisher, shown: Screen, seqs: list[int], *, at: float = 1.
 def forget_missing(publisher: Publisher) -> None:
     """Ask the publisher for what was lost, in vain, until it is given up."""
     for tick in range(MAX_TRIES + 1):
-        publisher.layer.missing.due(100.0 * tick, 0.0)
+        publisher.layer.missing.due(100.0 * (1 + tick), 0.0)
     assert not publisher.layer.missing
 
 
@@ -196,3 +198,18 @@ def test_retransmissions_are_limited() -> None:
     assert shown.slot.drops[Drop.REPAIR_LIMIT] == 5
     shown.slot.nack([sent[0].seq], 1.5 + REPAIR_WINDOW_S)
     assert len(shown.link.take()) == 1
+
+
+def test_a_format_the_receiver_lacks_leaves_nothing_to_ask_for() -> None:
+    """A publisher may change its codec between two that were agreed with it, but not with the receiver."""
+    publisher, shown = Publisher(formats=(VP8, H264)), screen()
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=1.0, key=True)
+    publisher.send(2, now=1.1, payload_type=102, payload=b"\x65slice")
+    publisher.send(4, now=1.2, key=True)
+    publisher.send(3, now=1.2, payload_type=102, payload=b"\x65slice")
+    first, second = shown.link.take()
+    assert (second.seq - first.seq) & 0xFFFF == 2
+    assert shown.slot.drops[Drop.NOT_NEGOTIATED] == 2
+    shown.slot.nack([first.seq, first.seq + 1, second.seq], 1.5)
+    assert len(originals(shown)) == 2
