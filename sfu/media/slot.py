@@ -395,7 +395,7 @@ class Slot:
             self.nacks += 1
             out = nearest(seq, self._highest)
             at = bisect_right(self._segments, out, key=_start) - 1
-            if out > self._highest or at < 0:
+            if at < 0 or not 0 <= self._highest - out <= MAX_BEHIND:
                 self.nacks_missed += 1
                 continue
             segment = self._segments[at]

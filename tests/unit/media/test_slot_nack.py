@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from sfu.media.ports import Drop
-from sfu.media.slot import MAX_REPAIRS, REPAIR_WINDOW_S
+from sfu.media.slot import MAX_BEHIND, MAX_REPAIRS, REPAIR_WINDOW_S
 from sfu.media.track import KEY_FRAME_FRESH_S
 from sfu.rtp.missing import MAX_TRIES
 from sfu.rtp.packet import Packet, restore
@@ -213,3 +213,13 @@ def test_a_format_the_receiver_lacks_leaves_nothing_to_ask_for() -> None:
     assert shown.slot.drops[Drop.NOT_NEGOTIATED] == 2
     shown.slot.nack([first.seq, first.seq + 1, second.seq], 1.5)
     assert len(originals(shown)) == 2
+
+
+def test_without_rtx_nothing_is_sent_that_encryption_would_refuse() -> None:
+    """libsrtp's window is 1024 packets; numbers outside it cannot be sent again."""
+    first, second, shown = Publisher("a.1"), Publisher("b.1"), screen(PLAIN_PROFILE)
+    play(first, shown, list(range(100, 200)))
+    play(second, shown, list(range(1, MAX_BEHIND + 1)), at=9.0)
+    sent = shown.link.take()
+    shown.slot.nack([sent[98].seq, sent[99].seq], 50.0)
+    assert [packet.seq for packet in shown.link.take()] == [sent[99].seq]
