@@ -204,6 +204,7 @@ export class Call extends Emitter {
   /** @returns {Promise<boolean>} whether the call goes on */
   async #comeBack() {
     for (let attempt = 0; ; attempt++) {
+      const began = performance.now();
       try {
         await this.#enter();
         return true;
@@ -216,7 +217,8 @@ export class Call extends Emitter {
         }
         this.#giveUp(error);
       }
-      await this.#pause(backoffMs(attempt));
+      // An attempt may itself have taken long: the wait is from one beginning to the next.
+      await this.#pause(backoffMs(attempt) - (performance.now() - began));
       if (this.state !== "reconnecting") return false;
     }
   }

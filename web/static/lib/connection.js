@@ -64,6 +64,8 @@ export class Connection extends Emitter {
   #sending = new Map();
   /** @type {Record<"reliable" | "lossy", RTCDataChannel>} */
   #channels;
+  /** @type {RTCPeerConnectionState} */
+  #told = "new";
   /** @type {Slot[]} */
   slots = [];
 
@@ -75,15 +77,20 @@ export class Connection extends Emitter {
     };
     this.#addSlots("audio", AUDIO_SLOTS);
     this.#addSlots("video", VIDEO_SLOTS);
-    this.#pc.onconnectionstatechange = () => this.emit("state", this.#pc.connectionState);
-    // Chromium tells of a lost path here first; its connectionState follows only when DTLS is affected too.
-    this.#pc.oniceconnectionstatechange = () => {
-      if (this.#pc.iceConnectionState === "disconnected") this.emit("state", "disconnected");
-    };
+    this.#pc.onconnectionstatechange = () => this.#follow();
+    this.#pc.oniceconnectionstatechange = () => this.#follow();
   }
 
+  /**
+   * How the connection is. The path counts where it is worse than the whole: browsers differ in when
+   * their connectionState follows a lost path, and in whether it shows an ICE restart.
+   * @returns {RTCPeerConnectionState}
+   */
   get state() {
-    return this.#pc.connectionState;
+    const { iceConnectionState: path, connectionState: whole } = this.#pc;
+    if (whole !== "connected") return whole;
+    if (path === "checking") return "connecting";
+    return path === "disconnected" || path === "failed" ? path : whole;
   }
 
   /** Whether an ICE restart can still bring it back; otherwise a new connection must be made. */
@@ -175,6 +182,13 @@ export class Connection extends Emitter {
     this.#pc.onconnectionstatechange = null;
     this.#pc.oniceconnectionstatechange = null;
     this.#pc.close();
+  }
+
+  /** Tell of a change once: the two events of the browser come one after the other. */
+  #follow() {
+    if (this.state === this.#told) return;
+    this.#told = this.state;
+    this.emit("state", this.state);
   }
 
   /** @param {string} label @param {RTCDataChannelInit} options */

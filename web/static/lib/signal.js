@@ -20,7 +20,7 @@ import { PROTOCOL } from "./protocol.js";
  */
 
 /** A dead network answers nothing; a live node answers a hello well within this. */
-const WELCOME_TIMEOUT_MS = 6_000;
+const WELCOME_TIMEOUT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 5_000;
 const PING_TIMEOUT_MS = 10_000;
