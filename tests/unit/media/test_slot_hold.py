@@ -1,0 +1,85 @@
+"""The client knows what a slot shows before the first packet of it leaves."""
+
+from sfu.media.ports import Drop
+from sfu.media.slot import MAX_HELD
+from tests.unit.media.stage import AUDIO_PROFILE, Publisher, microphone, screen, unwrapped
+
+
+def test_packets_wait_until_the_label_was_said_and_keep_their_order() -> None:
+    publisher, shown = Publisher(), screen(prompt=False)
+    shown.slot.show(publisher.track, 720, 1.0)
+    for seq in range(1, 6):
+        publisher.send(seq, now=1.0, key=seq == 1)
+    assert shown.link.packets == []
+    shown.slot.release()
+    publisher.send(6, now=1.1)
+    seqs = unwrapped(shown.link.take())
+    assert [seq - seqs[0] for seq in seqs] == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_label_names_the_first_timestamp_of_the_new_source() -> None:
+    publisher, shown = Publisher(), screen()
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=1.0, key=True)
+    (packet,) = shown.link.take()
+    assert shown.labels.said == [("a.1", packet.timestamp)]
+
+
+def test_a_change_of_layer_needs_no_label() -> None:
+    publisher, shown = Publisher(rids=("q", "h")), screen()
+    shown.slot.show(publisher.track, 360, 1.0)
+    publisher.send(1, now=1.0, key=True)
+    publisher.send(1, now=1.0, layer=1)
+    shown.labels.prompt = False
+    shown.slot.show(publisher.track, 720, 1.1)
+    publisher.send(2, now=1.1, layer=1, key=True)
+    assert len(shown.link.take()) == 2
+    assert len(shown.labels.said) == 1
+
+
+def test_repairs_wait_as_well() -> None:
+    publisher, shown = Publisher(), screen(prompt=False)
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=1.0, key=True)
+    label = shown.labels.said[0][1]
+    shown.slot.nack(range(0x10000), 1.0)
+    assert shown.link.packets == []
+    shown.slot.release()
+    first, repair = shown.link.take()
+    assert (first.timestamp, repair.timestamp) == (label, label)
+
+
+def test_sound_does_not_wait() -> None:
+    publisher, shown = microphone(), screen(AUDIO_PROFILE, prompt=False)
+    shown.slot.show(publisher.track, 0, 1.0)
+    publisher.send(1, now=1.0, payload=b"opus")
+    assert len(shown.link.take()) == 1
+
+
+def test_what_waits_is_bounded_and_the_rest_can_be_asked_for() -> None:
+    publisher, shown = Publisher(), screen(prompt=False)
+    shown.slot.show(publisher.track, 720, 1.0)
+    for seq in range(MAX_HELD + 3):
+        publisher.send(seq, now=1.0, key=seq == 0)
+    shown.slot.release()
+    sent = shown.link.take()
+    assert len(sent) == MAX_HELD
+    assert shown.slot.drops[Drop.HELD_TOO_LONG] == 3
+    shown.slot.nack([(sent[-1].seq + 1) & 0xFFFF], 1.1)
+    assert len(shown.link.take()) == 1
+
+
+def test_clearing_lets_go_of_what_waits_before_it_says_so() -> None:
+    publisher, shown = Publisher(), screen(prompt=False)
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=1.0, key=True)
+    shown.slot.clear()
+    assert len(shown.link.take()) == 1
+    assert [track for track, _ in shown.labels.said] == ["a.1", None]
+
+
+def test_releasing_what_does_not_wait_does_nothing() -> None:
+    shown = screen()
+    shown.slot.release()
+    shown.slot.release()
+    assert shown.link.packets == []
