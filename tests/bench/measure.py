@@ -17,9 +17,8 @@ from pathlib import Path
 
 from tests.bench.scenario import Scenario
 from tests.bench.subject import Population, Subject, SubjectFailed
-from tests.load.light.link import LinkFailed
 from tests.load.light.pump import Pump
-from tests.load.signaling import SignalingFailed
+from tests.load.participant import BotFailed
 
 MAX_LAG_S = 0.05
 _FLOWING_S = 20.0
@@ -66,7 +65,7 @@ async def measure(subject: Subject, scenario: Scenario, *, settle_s: float, wind
                 await _flowing(population, scenario)
                 await asyncio.sleep(settle_s)
                 return await _window(subject, scenario, population, pump, window_s)
-            except (SubjectFailed, LinkFailed, SignalingFailed, TimeoutError) as error:
+            except (SubjectFailed, BotFailed, TimeoutError) as error:
                 return _failed(subject, scenario, f"{type(error).__name__}: {error}")
             finally:
                 await subject.stop()

@@ -10,11 +10,14 @@ import msgspec
 
 from sfu.contract import signals
 from sfu.contract.signals import PeerInfo, SlotLabel, TrackInfo
+from tests.load.participant import BotFailed
 
 _MAX_MESSAGE_BYTES = 1 << 20
+_WELCOME_S = 10.0
+_VIEW_AFTER_S = 0.1
 
 
-class SignalingFailed(Exception):
+class SignalingFailed(BotFailed):
     """The node refused, closed, or said what this bot does not understand."""
 
 
@@ -72,76 +75,117 @@ class Room:
 
 
 class Conversation:
-    """One WebSocket with a node. `room_changed` and `slots_changed` are called as messages come."""
+    """One WebSocket with a node: what the room is, what each slot shows, and what this bot wants to see.
 
-    def __init__(self) -> None:
+    It wants the first videos of others that fit `video_slots`, drawn at `drawn` pixels, and says so anew
+    whenever the room changes. `labelled` is called with each new label of a slot.
+    """
+
+    def __init__(
+        self,
+        *,
+        audio_slots: int,
+        video_slots: int,
+        drawn: tuple[int, int],
+        labelled: Callable[[SlotLabel], None],
+    ) -> None:
         self.room = Room()
-        self.welcome: signals.Welcome
-        self.speakers: tuple[str, ...] = ()
-        self.room_changed: Callable[[], None] = lambda: None
-        self.slots_changed: Callable[[tuple[SlotLabel, ...]], None] = lambda _labels: None
+        self.me = ""
+        self.labels: dict[str, str | None] = {}
         self.ended_because = ""
+        self._audio_slots = audio_slots
+        self._video_slots = video_slots
+        self._drawn = drawn
+        self._labelled = labelled
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._viewing: asyncio.Task[None] | None = None
 
-    async def open(
-        self, http: aiohttp.ClientSession, url: str, hello: signals.Hello, timeout_s: float
-    ) -> signals.Welcome:
-        """Enter the room. Raises SignalingFailed."""
+    @property
+    def wanted(self) -> list[str]:
+        """The ids of the video tracks this bot wants to see."""
+        tracks = self.room.tracks_of_others(self.me, "video")
+        return [track.id for track in tracks[: self._video_slots]]
+
+    async def open(self, http: aiohttp.ClientSession, url: str, hello: signals.Hello) -> str:
+        """Enter the room, say what is wanted, and follow what happens; return the node's answer as SDP.
+
+        Raises SignalingFailed.
+        """
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(_WELCOME_S):
                 socket = await http.ws_connect(url, max_msg_size=_MAX_MESSAGE_BYTES)
                 self._socket = socket
-                await self.say(hello)
+                await socket.send_str(signals.encode(hello))
                 first = await _hear(socket)
         except TimeoutError as error:
-            raise SignalingFailed(f"no welcome within {timeout_s:.0f} s") from error
-        except aiohttp.ClientError as error:
+            raise SignalingFailed(f"no welcome within {_WELCOME_S:.0f} s") from error
+        except (aiohttp.ClientError, ConnectionError) as error:
             raise SignalingFailed(f"cannot reach {url}: {error}") from error
         if not isinstance(first, signals.Welcome):
             raise SignalingFailed(f"no welcome but {_told(first)}")
-        self.welcome = first
+        self.me = first.peer
         self.room = Room.of(first.room)
-        return first
-
-    def listen(self) -> None:
-        """Start to follow what the node says."""
-        assert self._socket is not None
-        self._listening = asyncio.create_task(self._listen(self._socket), name="signaling")
-
-    async def say(self, message: signals.ClientMessage) -> None:
-        """Send a message on the open connection."""
-        assert self._socket is not None
-        await self._socket.send_str(signals.encode(message))
+        self._listening = asyncio.create_task(self._listen(socket), name="signaling")
+        await self._view(socket)
+        return first.sdp
 
     async def close(self) -> None:
         """Leave for good. Closing what never opened does nothing."""
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.wait([self._listening])
+        for task in (self._viewing, self._listening):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         if self._socket is not None and not self._socket.closed:
             with contextlib.suppress(ConnectionError):
-                await self.say(signals.Leave())
+                await self._socket.send_str(signals.encode(signals.Leave()))
             await self._socket.close()
+
+    def unmet(self, pictures: set[str], voices: int) -> str:
+        """Return what is missing, in words, of `pictures` seen in slots and `voices` heard.
+
+        Due are all wanted videos, and as many voices as there are audio slots or speakers.
+        """
+        if self.ended_because:
+            return f"signalling ended: {self.ended_because}"
+        seen = {self.labels.get(mid) for mid in pictures}
+        unseen = [track for track in self.wanted if track not in seen]
+        if unseen:
+            return f"no picture of {', '.join(unseen)}"
+        due = min(self._audio_slots, len(self.room.tracks_of_others(self.me, "audio")))
+        return f"only {voices} of {due} voices" if voices < due else ""
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         try:
             while True:
-                self._take(await _hear(socket))
+                self._take(await _hear(socket), socket)
         except SignalingFailed as error:
             self.ended_because = str(error)
 
-    def _take(self, message: signals.NodeMessage) -> None:
+    def _take(self, message: signals.NodeMessage, socket: aiohttp.ClientWebSocketResponse) -> None:
         match message:
             case signals.Delta():
                 self.room.apply(message)
-                self.room_changed()
+                if self._viewing is None or self._viewing.done():
+                    self._viewing = asyncio.create_task(self._view_soon(socket), name="view")
             case signals.Slots(slots=labels):
-                self.slots_changed(labels)
-            case signals.Speakers(peers=peers):
-                self.speakers = peers
+                for label in labels:
+                    self.labels[label.mid] = label.track
+                    self._labelled(label)
             case signals.Refused() | signals.Closed():
                 raise SignalingFailed(_told(message))
+
+    async def _view_soon(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Say what is wanted, once for all that changes in a moment."""
+        await asyncio.sleep(_VIEW_AFTER_S)
+        with contextlib.suppress(ConnectionError):
+            await self._view(socket)
+
+    async def _view(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        width, height = self._drawn
+        wants = tuple(signals.Want(track=track, width=width, height=height) for track in self.wanted)
+        await socket.send_str(signals.encode(signals.View(wants=wants)))
 
 
 def _told(message: signals.NodeMessage) -> str:

@@ -1,7 +1,5 @@
 """One light participant of a meeting: how it presents itself, what it wants to see, what it got."""
 
-import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,17 +7,18 @@ from typing import Any
 
 import aiohttp
 
-from sfu.contract.signals import Hello, PublishedTrack, SlotLabel, View, Want
+from sfu.contract.signals import Hello, PublishedTrack, SlotLabel
 from sfu.contract.ticket import Source
 from tests.load.light import sdp
 from tests.load.light.dtls import Identity
-from tests.load.light.link import LinkFailed
+from tests.load.light.link import State
 from tests.load.light.pump import Pump
 from tests.load.light.reception import AudioReception, Reception, VideoReception
 from tests.load.light.rtp import LEVEL_URI, MID_URI, RID_URI
 from tests.load.light.sdp import EXTENSION_IDS, Data, Sending, Slot
 from tests.load.light.sources import AudioStream, Layer, Stream, VideoStream
 from tests.load.light.traffic import Traffic
+from tests.load.participant import Tally
 from tests.load.signaling import Conversation, SignalingFailed
 
 SIMULCAST = (
@@ -29,8 +28,7 @@ SIMULCAST = (
 )
 """About 150, 480 and 1200 kbit/s at 25 frames a second, like a browser's camera."""
 
-_STEP_S = 10.0
-_VIEW_AFTER_S = 0.1
+_CONNECT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,64 +63,94 @@ class _Line:
 
 
 class LightBot:
-    """Call `join`, later `leave`. What it received is in `traffic`, by slot in `slots`."""
+    """Call `join`, later `leave`. What it received is in `slots`, by mid."""
 
     def __init__(
-        self,
-        pump: Pump,
-        identity: Identity,
-        shape: Shape,
-        reception_of: ReceptionOf | None = None,
+        self, pump: Pump, identity: Identity, shape: Shape, reception_of: ReceptionOf | None = None
     ) -> None:
-        self.shape = shape
+        self.first_picture_at = None  # a light bot decodes nothing
         self.slots: dict[str, Reception] = {}
-        self.labels: dict[str, str | None] = {}
-        self.conversation = Conversation()
+        self._shape = shape
         self._lines = tuple(_lines(shape))
         self._reception_of = reception_of or watch
-        self._viewing: asyncio.Task[None] | None = None
         streams = [stream for line in self._lines for stream in line.streams]
         self.traffic = Traffic(pump, identity, streams)
+        self.conversation = Conversation(
+            audio_slots=shape.audio_slots,
+            video_slots=shape.video_slots,
+            drawn=shape.drawn,
+            labelled=self._label,
+        )
 
     async def join(
         self, http: aiohttp.ClientSession, url: str, ticket: str, send_after_s: float = 0.0
     ) -> None:
         """Enter the room and connect; media is sent from `send_after_s` later on.
 
-        Raises SignalingFailed or LinkFailed.
+        Raises BotFailed.
         """
         hello = Hello(ticket=ticket, offer=self._offer(), tracks=tuple(line.track for line in self._lines))
-        welcome = await self.conversation.open(http, url, hello, _STEP_S)
+        text = await self.conversation.open(http, url, hello)
         try:
-            answer = sdp.parse(welcome.sdp)
+            answer = sdp.parse(text)
         except ValueError as error:
             raise SignalingFailed(str(error)) from error
         self._lay_slots(answer)
-        self.conversation.room_changed = self._look
-        self.conversation.slots_changed = self._label
-        self.conversation.listen()
         self.traffic.link.connect(answer, "client")
-        await self._send_view()
-        await self.traffic.link.wait_connected(_STEP_S)
+        await self.traffic.link.wait_connected(_CONNECT_S)
         self.traffic.begin(time.monotonic() + send_after_s)
 
     async def leave(self) -> None:
         """Leave the room. Leaving what was never entered does nothing."""
-        if self._viewing is not None:
-            self._viewing.cancel()
-            await asyncio.wait([self._viewing])
         await self.conversation.close()
         self.traffic.close()
 
+    @property
+    def first_media_at(self) -> float | None:
+        """When the first packet came to any slot, in monotonic seconds."""
+        arrivals = [slot.first_at for slot in self.slots.values() if slot.first_at is not None]
+        return min(arrivals, default=None)
+
+    def tally(self) -> Tally:
+        """Return what was counted so far."""
+        now = time.monotonic()
+        slots = tuple(self.slots.values())
+        played = [slot for slot in slots if isinstance(slot, AudioReception | VideoReception)]
+        videos = [slot for slot in played if isinstance(slot, VideoReception)]
+        pauses = [slot.continuity.so_far(now) for slot in played]
+        return Tally(
+            packets_in=sum(slot.packets for slot in slots),
+            bytes_in=sum(slot.bytes for slot in slots),
+            bytes_out=self.traffic.link.sent_bytes,
+            expected=sum(slot.expected for slot in slots),
+            lost=sum(slot.gone for slot in slots),
+            recovered=sum(slot.recovered for slot in slots),
+            nacks=self.traffic.nacks_sent,
+            key_frames=sum(video.key_frames for video in videos),
+            frames=sum(video.continuity.renewals for video in videos),
+            freezes=sum(freezes for freezes, _ in pauses),
+            frozen_s=sum(frozen_s for _, frozen_s in pauses),
+        )
+
+    def missing(self) -> str:
+        """Return what should have come and did not, or came and should not have."""
+        if self.traffic.link.state is not State.CONNECTED:
+            return f"the link ended: {self.traffic.link.ended_because}"
+        if self.traffic.strangers:
+            return f"{self.traffic.strangers} packets of streams the answer did not name"
+        pictures = {mid for mid, slot in self.slots.items() if _shown(slot)}
+        voices = sum(isinstance(slot, AudioReception) and slot.packets > 0 for slot in self.slots.values())
+        return self.conversation.unmet(pictures, voices)
+
     def _offer(self) -> str:
         first_slot = len(self._lines)
-        audio = range(first_slot, first_slot + self.shape.audio_slots)
-        video = range(audio.stop, audio.stop + self.shape.video_slots)
+        audio = range(first_slot, first_slot + self._shape.audio_slots)
+        video = range(audio.stop, audio.stop + self._shape.video_slots)
         sections: list[Sending | Slot | Data] = [
             *(line.section for line in self._lines),
             *(Slot("audio", str(mid)) for mid in audio),
-            *(Slot("video", str(mid), rtx=self.shape.rtx) for mid in video),
-            *([Data(str(video.stop))] if self.shape.data else []),
+            *(Slot("video", str(mid), rtx=self._shape.rtx) for mid in video),
+            *([Data(str(video.stop))] if self._shape.data else []),
         ]
         return sdp.offer(self.traffic.link.credentials, sections)
 
@@ -136,38 +164,14 @@ class LightBot:
                 self.slots[section.mid] = reception
                 self.traffic.expect(reception, section.repairs.get(ssrc))
 
-    def _look(self) -> None:
-        """Ask for the others' videos shortly, once for all that changes until then."""
-        if self._viewing is None or self._viewing.done():
-            self._viewing = asyncio.create_task(self._view_soon(), name="view")
+    def _label(self, label: SlotLabel) -> None:
+        reception = self.slots.get(label.mid)
+        if isinstance(reception, AudioReception | VideoReception):
+            reception.continuity.label(label.track is not None, time.monotonic())
 
-    async def _view_soon(self) -> None:
-        await asyncio.sleep(_VIEW_AFTER_S)
-        await self._send_view()
 
-    async def _send_view(self) -> None:
-        width, height = self.shape.drawn
-        wants = tuple(Want(track=track, width=width, height=height) for track in self.wanted_video)
-        with contextlib.suppress(ConnectionError):
-            await self.conversation.say(View(wants=wants))
-
-    @property
-    def wanted_video(self) -> list[str]:
-        """The ids of the tracks this bot wants to see: the first of others that fit its slots."""
-        me = self.conversation.welcome.peer
-        tracks = self.conversation.room.tracks_of_others(me, "video")
-        return [track.id for track in tracks[: self.shape.video_slots]]
-
-    def _label(self, labels: tuple[SlotLabel, ...]) -> None:
-        now = time.monotonic()
-        for label in labels:
-            self.labels[label.mid] = label.track
-            reception = self.slots.get(label.mid)
-            if isinstance(reception, AudioReception | VideoReception):
-                if label.track is None:
-                    reception.continuity.hide(now)
-                else:
-                    reception.continuity.show(now)
+def _shown(slot: Reception) -> bool:
+    return isinstance(slot, VideoReception) and slot.continuity.renewals > 0
 
 
 def watch(kind: str, ssrc: int, traffic: Traffic) -> Reception:
@@ -214,6 +218,3 @@ def _camera(mid: str, layers: tuple[Layer, ...]) -> _Line:
     largest = layers[-1]
     track = PublishedTrack(mid=mid, source=Source.CAMERA, width=largest.width, height=largest.height)
     return _Line(Sending("video", mid, **options), streams, track)
-
-
-__all__ = ["SIMULCAST", "LightBot", "LinkFailed", "Shape", "count", "watch"]

@@ -18,6 +18,7 @@ from tests.load.light import stun
 from tests.load.light.dtls import Handshake, HandshakeFailed, Identity, Role
 from tests.load.light.pump import Pump
 from tests.load.light.sdp import Credentials, Description
+from tests.load.participant import BotFailed
 
 _TIMERS_S = 0.05
 _CONSENT_S = 2.5
@@ -46,7 +47,7 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
-class LinkFailed(Exception):
+class LinkFailed(BotFailed):
     """The link did not come up, or ended."""
 
 

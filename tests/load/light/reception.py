@@ -30,11 +30,13 @@ class Continuity:
     frozen_s: float = 0.0
     _renewed_at: float = 0.0
 
-    def show(self, now: float) -> None:
-        """The slot begins to show a source; a change of source does not restart the clock."""
-        if not self.showing:
-            self.showing = True
+    def label(self, showing: bool, now: float) -> None:
+        """The slot shows a source from now on, or none; a change of source does not restart the clock."""
+        if self.showing and not showing:
+            self._pause(now)
+        elif showing and not self.showing:
             self._renewed_at = now
+        self.showing = showing
 
     def renew(self, now: float) -> None:
         """Something new could be played."""
@@ -42,16 +44,15 @@ class Continuity:
         self._pause(now)
         self._renewed_at = now
 
-    def hide(self, now: float) -> None:
-        """The slot shows nothing from now on."""
-        self._pause(now)
-        self.showing = False
-
-    def _pause(self, now: float) -> None:
+    def so_far(self, now: float) -> tuple[int, float]:
+        """Return the number of freezes and their sum in seconds, one that lasts included."""
         pause = now - self._renewed_at
         if self.showing and pause > FREEZE_S:
-            self.freezes += 1
-            self.frozen_s += pause
+            return self.freezes + 1, self.frozen_s + pause
+        return self.freezes, self.frozen_s
+
+    def _pause(self, now: float) -> None:
+        self.freezes, self.frozen_s = self.so_far(now)
 
 
 class Reception:
@@ -72,9 +73,13 @@ class Reception:
         self._sender_report = (0, 0.0)
 
     def received(self, packet: memoryview, sequence: int, arrived: float) -> bool:
-        """Count a packet by its 16-bit number; tell whether it was new, not a repetition."""
+        """Take a packet from the link; tell whether it was new, not a repetition."""
+        return self.count(len(packet), sequence, arrived)
+
+    def count(self, size: int, sequence: int, arrived: float) -> bool:
+        """Count a packet by its 16-bit number; tell whether it was new."""
         self.packets += 1
-        self.bytes += len(packet)
+        self.bytes += size
         ahead = (sequence - self.highest) & 0xFFFF
         if ahead == 1 and self.packets > 1:
             self.highest += 1
@@ -156,7 +161,7 @@ class AudioReception(Reception):
 
     def received(self, packet: memoryview, sequence: int, arrived: float) -> bool:
         """Count a packet."""
-        new = super().received(packet, sequence, arrived)
+        new = self.count(len(packet), sequence, arrived)
         if new:
             self.continuity.renew(arrived)
         return new
@@ -177,7 +182,7 @@ class VideoReception(Reception):
 
     def received(self, packet: memoryview, sequence: int, arrived: float) -> bool:
         """Count a packet and judge its frame."""
-        if not super().received(packet, sequence, arrived):
+        if not self.count(len(packet), sequence, arrived):
             return False
         timestamp = int.from_bytes(packet[4:8], "big")
         if timestamp != self._timestamp:
@@ -190,7 +195,7 @@ class VideoReception(Reception):
 
     def repaired(self, payload: bytes, sequence: int, *, ends_frame: bool, arrived: float) -> bool:
         """Take a packet that came again by RTX (RFC 4588), decrypted, under its original number."""
-        if not super().received(memoryview(payload), sequence, arrived):
+        if not self.count(len(payload), sequence, arrived):
             return False
         self._first_of_frame(payload)
         self._judge(ends_frame=ends_frame, now=arrived)

@@ -1,0 +1,68 @@
+"""Control's public API as a bot needs it: an account, meetings, the ticket to enter one."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+_TIMEOUT_S = 30.0
+
+
+class ApiFailed(Exception):
+    """Control refused, or cannot be reached."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What it takes to enter a room."""
+
+    ticket: str
+    signal_url: str
+    peer: str
+
+
+class Api:
+    """One control service, seen by somebody without an account, and as a host by one with a fresh account."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http = http
+        self._url = url.rstrip("/")
+        self._token: str | None = None
+
+    async def register(self) -> None:
+        """Make an account; meetings are made with it from now on. Raises ApiFailed."""
+        name = secrets.token_hex(6)
+        reply = await self._post(
+            "/api/accounts",
+            {"email": f"bot-{name}@bots.example", "name": "Bot", "password": secrets.token_urlsafe(18)},
+        )
+        self._token = reply["access_token"]
+
+    async def create_meeting(self, title: str) -> str:
+        """Make a meeting that lets guests in; return its code. Raises ApiFailed."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        reply = await self._post("/api/meetings", {"title": title, "guests_allowed": True}, headers)
+        code: str = reply["code"]
+        return code
+
+    async def join(self, code: str, name: str) -> Admission:
+        """Join as a guest. Raises ApiFailed."""
+        reply = await self._post(f"/api/meetings/{code}/join", {"name": name})
+        return Admission(reply["ticket"], reply["signal_url"], reply["peer"])
+
+    async def _post(
+        self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        try:
+            async with self._http.post(
+                self._url + path, json=body, headers=headers, timeout=timeout
+            ) as response:
+                reply: dict[str, Any] = await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ApiFailed(f"POST {path}: {error or type(error).__name__}") from error
+        if response.status >= 300:
+            told = reply.get("error", {})
+            raise ApiFailed(f"POST {path}: {response.status} {told.get('code')}: {told.get('message')}")
+        return reply

@@ -1,0 +1,102 @@
+"""Many bots in many rooms: lets them in, lets them talk for a while, asks each what it got."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from tests.load.api import Admission, Api, ApiFailed
+from tests.load.outcome import Outcome
+from tests.load.participant import NOTHING, Bot, BotFailed, Tally
+
+_AT_ONCE = 8
+_LEAVE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """How many bots, and what makes each from its place in its room."""
+
+    rooms: int
+    bots: int
+    seconds: float
+    make: Callable[[int], Bot]
+
+
+@dataclass
+class _Place:
+    """A bot on its way through the run."""
+
+    name: str
+    bot: Bot
+    began_at: float = 0.0
+    connected_at: float | None = None
+    failure: str = ""
+    before: Tally = NOTHING
+
+
+async def run(fleet: Fleet, api: Api, http: aiohttp.ClientSession) -> list[Outcome]:
+    """Return what became of every bot. Raises ApiFailed if no meetings can be made."""
+    await api.register()
+    codes = [await api.create_meeting(f"Bots {number + 1}") for number in range(fleet.rooms)]
+    places = [
+        (code, _Place(f"room {number + 1}, bot {seat + 1}", fleet.make(seat)))
+        for seat in range(fleet.bots)
+        for number, code in enumerate(codes)
+    ]
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def enter(code: str, place: _Place) -> None:
+        async with limit:
+            await _enter(api, http, code, place)
+
+    try:
+        await asyncio.gather(*(enter(code, place) for code, place in places))
+        for _, place in places:
+            place.before = place.bot.tally()
+        began = time.monotonic()
+        await asyncio.sleep(fleet.seconds)
+        over_s = time.monotonic() - began
+        return [_outcome(place, over_s) for _, place in places]
+    finally:
+        await asyncio.gather(*(_leave(place) for _, place in places))
+
+
+async def _enter(api: Api, http: aiohttp.ClientSession, code: str, place: _Place) -> None:
+    place.began_at = time.monotonic()
+    try:
+        admission: Admission = await api.join(code, place.name)
+        await place.bot.join(http, admission.signal_url, admission.ticket)
+    except (ApiFailed, BotFailed) as error:
+        place.failure = f"could not join: {error}"
+    else:
+        place.connected_at = time.monotonic()
+
+
+async def _leave(place: _Place) -> None:
+    try:
+        async with asyncio.timeout(_LEAVE_S):
+            await place.bot.leave()
+    except TimeoutError:
+        place.failure = place.failure or "did not get out in time"
+
+
+def _outcome(place: _Place, over_s: float) -> Outcome:
+    if place.connected_at is None:
+        return Outcome(name=place.name, failure=place.failure)
+    bot = place.bot
+    return Outcome(
+        name=place.name,
+        failure=bot.missing(),
+        connected_s=place.connected_at - place.began_at,
+        first_media_s=_since(place.began_at, bot.first_media_at),
+        first_picture_s=_since(place.began_at, bot.first_picture_at),
+        over_s=over_s,
+        tally=bot.tally() - place.before,
+    )
+
+
+def _since(began_at: float, at: float | None) -> float | None:
+    return None if at is None else at - began_at

@@ -1,0 +1,59 @@
+"""What the two kinds of bot have in common."""
+
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import aiohttp
+
+
+class BotFailed(Exception):
+    """A bot could not join, or fell out; says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Counts of one bot up to some moment. `lost` is what never came, not even repaired."""
+
+    packets_in: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    expected: int = 0
+    lost: int = 0
+    recovered: int = 0
+    nacks: int = 0
+    key_frames: int = 0
+    frames: int = 0
+    freezes: int = 0
+    frozen_s: float = 0.0
+
+    def __sub__(self, earlier: "Tally") -> "Tally":
+        """Return what was counted since an earlier moment."""
+        names = (field.name for field in fields(Tally))
+        return Tally(**{name: getattr(self, name) - getattr(earlier, name) for name in names})
+
+
+NOTHING = Tally()
+
+
+class Bot(Protocol):
+    """One participant, of either kind."""
+
+    async def join(self, http: aiohttp.ClientSession, url: str, ticket: str) -> None:
+        """Enter and connect. Raises BotFailed."""
+
+    async def leave(self) -> None:
+        """Leave, whatever came of joining."""
+
+    def tally(self) -> Tally:
+        """Return what was counted so far."""
+
+    @property
+    def first_media_at(self) -> float | None:
+        """When the first packet came, in monotonic seconds."""
+
+    @property
+    def first_picture_at(self) -> float | None:
+        """When the first picture was decoded, in monotonic seconds; None of a bot that decodes nothing."""
+
+    def missing(self) -> str:
+        """Return what this bot should have got and did not, in words; empty if nothing is missing."""
