@@ -208,22 +208,27 @@ class Slot:
 
     def show(self, track: Track, height: int, now: float) -> None:
         """Show a track, in the layer that suits `height` pixels; called again as layers come and go."""
+        if track is not self.track:
+            self._waiting_since = now
         self.track = track
         self.height = height
-        layer = track.choose_layer(height, now)
-        if layer is None or track.muted:
-            return
-        if not track.translation(self.profile).payload_types:
-            self.drops[Drop.NOT_NEGOTIATED] += 1
-            return
-        if layer is self.playing:
+        layer = self._layer_of(track, now)
+        if layer is None or layer is self.playing:
             if self.target is not None:
-                self._aim(None, SlotEvent.KEEP)
+                self._aim(None, SlotEvent.KEEP if self.playing else SlotEvent.CLEAR)
         elif layer is not self.target:
             self._aim(layer, SlotEvent.SELECT)
-            self._waiting_since = now
             if track.repairable:
                 track.want_key_frame(layer, now)
+
+    def _layer_of(self, track: Track, now: float) -> Layer | None:
+        """Return the layer to show of a track; None while there is none that could be sent."""
+        if track.muted:
+            return None
+        if not track.translation(self.profile).payload_types:
+            self.drops[Drop.NOT_NEGOTIATED] += 1
+            return None
+        return track.choose_layer(self.height, now)
 
     def _aim(self, layer: Layer | None, event: SlotEvent) -> None:
         if self.target is not None:
@@ -255,8 +260,7 @@ class Slot:
             return
         self.show(track, self.height, now)
         former = self.playing
-        overdue = self.target is not None and now - self._waiting_since > PATIENCE_S
-        if former is not None and former.track is not track and overdue:
+        if former is not None and former.track is not track and now - self._waiting_since > PATIENCE_S:
             self._restart(now)
 
     def _restart(self, now: float) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sfu.media.ports import Format
 from sfu.media.slot import PATIENCE_S, TRANSITIONS, SlotEvent, SlotState
 from tests.unit.media.stage import Publisher, Screen, screen
 
@@ -81,6 +82,26 @@ def test_an_empty_slot_forwards_nothing_and_can_be_cleared_again() -> None:
     assert [track for track, _ in shown.labels.said] == ["a.1", None]
 
 
+def test_a_track_without_layers_takes_the_place_of_the_one_waited_for() -> None:
+    publisher, passed_over, absent = Publisher("a.1"), Publisher("b.1"), Publisher("c.1", rids=())
+    shown = screen()
+    playing(publisher, shown)
+    shown.slot.show(passed_over.track, 720, 1.1)
+    shown.slot.show(absent.track, 720, 1.2)
+    passed_over.send(1, now=1.3, key=True)
+    assert [track for track, _ in shown.labels.said] == ["a.1"]
+    assert shown.slot.state is SlotState.PLAYING
+
+
+def test_a_track_without_layers_waits_in_an_empty_slot_for_nothing_else() -> None:
+    passed_over, absent, shown = Publisher("b.1"), Publisher("c.1", rids=()), screen()
+    shown.slot.show(passed_over.track, 720, 1.1)
+    shown.slot.show(absent.track, 720, 1.2)
+    passed_over.send(1, now=1.3, key=True)
+    assert shown.labels.said == []
+    assert shown.slot.state is SlotState.EMPTY
+
+
 # --- mute -----------------------------------------------------------------------------------------
 
 
@@ -130,16 +151,48 @@ def test_the_former_track_is_let_go_of_when_the_next_owes_its_key_frame() -> Non
     assert shown.labels.said[-1][0] == "b.1"
 
 
+@pytest.mark.parametrize(
+    "next_one",
+    [
+        Publisher("b.1", rids=()),
+        Publisher("b.1", formats=(Format("AV1", "0", 41, None, 90_000),)),
+    ],
+    ids=["sends nothing", "in a format the receiver lacks"],
+)
+def test_the_former_track_is_let_go_of_when_the_next_cannot_come(next_one: Publisher) -> None:
+    publisher, shown = Publisher("a.1"), screen()
+    playing(publisher, shown)
+    shown.slot.show(next_one.track, 720, 2.0)
+    for tick in range(20):
+        shown.slot.tick(2.0 + tick * PATIENCE_S / 19)
+    assert shown.slot.playing is publisher.layer
+    shown.slot.tick(2.1 + PATIENCE_S)
+    assert shown.slot.playing is None
+    assert shown.labels.said[-1] == (None, None)
+
+
+def test_patience_begins_anew_with_each_track() -> None:
+    publisher, second, third, shown = Publisher("a.1"), Publisher("b.1"), Publisher("c.1"), screen()
+    playing(publisher, shown)
+    shown.slot.show(second.track, 720, 2.0)
+    shown.slot.show(third.track, 720, 4.0)
+    shown.slot.tick(6.9)
+    assert shown.slot.playing is publisher.layer
+    shown.slot.tick(7.1)
+    assert shown.slot.playing is None
+
+
 def test_a_former_layer_stays_for_as_long_as_the_next_one_of_its_track_takes() -> None:
     publisher, shown = Publisher(rids=("q", "h")), screen()
+    publisher.send(1, now=1.9)
     publisher.send(1, now=1.9, layer=1)
     shown.slot.show(publisher.track, 360, 1.9)
-    publisher.send(1, now=1.9, key=True)
+    publisher.send(2, now=1.9, key=True)
     shown.link.take()
     shown.slot.show(publisher.track, 720, 2.0)
     for tick in range(100):
         now = 2.0 + tick / 10
-        publisher.send(2000 + tick, now=now)
+        publisher.send(3 + tick, now=now)
         publisher.send(2 + tick, now=now, layer=1)
         shown.slot.tick(now)
     assert len(shown.link.take()) == 100
