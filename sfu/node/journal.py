@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 MAX_EVENTS = 20_000
 BATCH = 512
 TIMEOUT_S = 5.0
+RETRY_S = 0.25
+"""After the first failure; a little longer after each further one, up to the report interval."""
 
 
 class Journal:
@@ -46,6 +48,9 @@ class Journal:
         self.lost = 0
         """Events given up because control was away too long."""
         self.failures = 0
+        """Reports in a row that were not delivered."""
+        self.introduced = not settings.control_url
+        """Whether control knows of this node, so that rooms can be placed on it."""
         self._settings = settings
         self._secret = secret
         self._load = load
@@ -108,7 +113,7 @@ class Journal:
     async def _pause(self, delivered: bool) -> None:
         """Wait for the next interval; an event cuts that short, unless control is away."""
         if not delivered:
-            await asyncio.sleep(self._settings.report_interval_s)
+            await asyncio.sleep(min(self._settings.report_interval_s, RETRY_S * self.failures))
             return
         try:
             async with asyncio.timeout(self._settings.report_interval_s):
@@ -136,6 +141,7 @@ class Journal:
             )
             return False
         self.failures = 0
+        self.introduced = True
         while self._events and self._events[0].seq <= acknowledged:
             self._events.popleft()
         return True

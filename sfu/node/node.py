@@ -53,6 +53,11 @@ class Node:
         """How many peers there are in all rooms."""
         return len(self.seats)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether new rooms can be opened here."""
+        return self.journal.introduced and not self.draining
+
     # --- entering -----------------------------------------------------------------------------
 
     def admit(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:

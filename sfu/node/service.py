@@ -38,8 +38,8 @@ def application(node: Node, endpoint: SignalEndpoint, cluster_secret: bytes) -> 
         return web.json_response({"status": "ok", "node": node.settings.node_id})
 
     async def ready(_request: web.Request) -> web.Response:
-        status = 503 if node.draining else 200
-        return web.json_response({"draining": node.draining, "peers": node.peers}, status=status)
+        state = {"draining": node.draining, "introduced": node.journal.introduced, "peers": node.peers}
+        return web.json_response(state, status=200 if node.is_ready else 503)
 
     async def scrape(_request: web.Request) -> web.Response:
         return web.Response(body=metrics.page(), headers={"Content-Type": "text/plain; version=0.0.4"})
