@@ -47,6 +47,13 @@ blue = _desk(chromium, BLUE)
 fox = _desk(firefox, YELLOW)
 
 
+@pytest.fixture(params=["blue", "fox"], ids=["chromium", "firefox"])
+def either(request: pytest.FixtureRequest) -> Desk:
+    """First one browser, then the other."""
+    desk: Desk = request.getfixturevalue(request.param)
+    return desk
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def parley(net: Network, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     async with service(net, tmp_path_factory.mktemp("parley")) as running:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.browsers import Page
-from tests.support.senders import SENDERS, Sender, by_colour
+from tests.support.senders import SENDERS, WIDTH, Sender, by_colour
 from tests.support.servers import Account, Meeting
 from tests.support.waiting import DEADLINE_S, until
 
@@ -19,7 +19,8 @@ TILES = """() => Promise.all([...document.querySelectorAll("article.tile")].map(
     const video = tile.querySelector("video");
     const shown = tile.dataset.video === "on" && video.checkVisibility();
     const name = tile.querySelector("[data-slot=name]").textContent;
-    return { ...tile.dataset, name, shown, colour: shown ? await probe.live(video) : null };
+    const colour = shown ? await probe.live(video) : null;
+    return { ...tile.dataset, name, shown, width: video?.videoWidth ?? 0, colour };
 }))"""
 
 # All that sounds in the page now.
@@ -42,6 +43,8 @@ class Tile:
     speaking: bool
     shown: bool
     """Whether there is a video to be seen, be it frozen."""
+    width: int
+    """Of the video as it arrives, in pixels."""
     sender: Sender | None
     """Whose colour the live video shows."""
 
@@ -135,6 +138,10 @@ class Person:
             "live", other, lambda tile: tile.sender == other.sender, count=tabs, deadline_s=deadline_s
         )
 
+    async def sees_whole(self, other: "Person") -> None:
+        """Wait until the other's camera arrives in its full size."""
+        await self.finds(f"{WIDTH} wide", other, lambda tile: tile.width == WIDTH)
+
     async def sees_no_picture_of(self, other: "Person") -> None:
         """Wait until the other's tile is there without a video."""
         await self.finds("without a picture", other, lambda tile: not tile.shown)
@@ -212,6 +219,18 @@ class Person:
             accept=in_order,
         )
 
+    async def reacts(self, reaction: str) -> None:
+        """Send a reaction."""
+        await self.press("react")
+        await self.press(f"reaction-{reaction}")
+
+    async def notices(self, other: "Person", reaction: str) -> None:
+        """Wait until the other's reaction is told."""
+        await self.page.until(
+            "() => document.querySelector('[data-part=reactions]').textContent",
+            accept=lambda told: told == f"{other.name}: {reaction}",
+        )
+
     async def is_at(self, path: str) -> None:
         """Wait until the page with this path has loaded."""
         await self.page.until(
@@ -248,5 +267,6 @@ def _tile(raw: dict[str, Any]) -> Tile:
         muted=raw.get("muted") == "true",
         speaking=raw.get("speaking") == "true",
         shown=raw["shown"],
+        width=raw["width"],
         sender=by_colour(tuple(colour)) if colour else None,
     )

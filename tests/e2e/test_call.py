@@ -91,6 +91,26 @@ async def test_a_shared_screen_is_seen_beside_the_camera_until_it_stops(
     await ben.sees(anna)
 
 
+async def test_a_small_camera_is_seen_in_its_full_size(stage: Stage, red: Desk, green: Desk) -> None:
+    """Browsers send fewer layers of a small picture; its largest must be among them."""
+    anna, ben = await stage.member("Anna", red), await stage.member("Ben", green)
+    await anna.page.resize(1280, 800)
+    await stage.together(await stage.meeting(), anna, ben)
+    await anna.sees(ben)
+    await anna.sees_whole(ben)
+
+
+async def test_reactions_reach_both_browsers(stage: Stage, red: Desk, fox: Desk) -> None:
+    anna, finn = await stage.member("Anna", red), await stage.member("Finn", fox)
+    await stage.together(await stage.meeting(), anna, finn)
+    await anna.sees_people(finn)
+    await finn.sees_people(anna)
+    await anna.reacts("applause")
+    await finn.notices(anna, "applause")
+    await finn.reacts("thumbs-up")
+    await anna.notices(finn, "thumbs up")
+
+
 async def test_a_late_joiner_sees_and_hears_within_two_seconds(
     stage: Stage, red: Desk, green: Desk, blue: Desk
 ) -> None:

@@ -14,15 +14,15 @@ SOON_S = 10.0
 
 
 async def test_a_network_cut_for_five_seconds_comes_back_by_itself(
-    stage: Stage, red: Desk, blue: Desk
+    stage: Stage, red: Desk, either: Desk
 ) -> None:
-    anna, cleo = await stage.member("Anna", red), await stage.member("Cleo", blue)
+    anna, cleo = await stage.member("Anna", red), await stage.member("Cleo", either)
     await stage.together(await stage.meeting(), anna, cleo)
     before = await anna.sees(cleo)
 
-    blue.machine.link.set(loss=1.0)
+    either.machine.link.set(loss=1.0)
     await asyncio.sleep(CUT_S)  # the length of the cut is the test's input
-    blue.machine.link.set(loss=0.0)
+    either.machine.link.set(loss=0.0)
 
     await cleo.sees(anna)
     after = await anna.sees(cleo)
@@ -32,14 +32,14 @@ async def test_a_network_cut_for_five_seconds_comes_back_by_itself(
     assert after[0].peer == before[0].peer
 
 
-async def test_a_longer_cut_is_told_and_then_mended(stage: Stage, red: Desk, blue: Desk) -> None:
-    anna, cleo = await stage.member("Anna", red), await stage.member("Cleo", blue)
+async def test_a_longer_cut_is_told_and_then_mended(stage: Stage, red: Desk, either: Desk) -> None:
+    anna, cleo = await stage.member("Anna", red), await stage.member("Cleo", either)
     await stage.together(await stage.meeting(), anna, cleo)
     await anna.sees(cleo)
 
-    blue.machine.link.set(loss=1.0)
+    either.machine.link.set(loss=1.0)
     await cleo.knows_of_the_loss()
-    blue.machine.link.set(loss=0.0)
+    either.machine.link.set(loss=0.0)
 
     await cleo.is_connected()
     await anna.sees_people(cleo)
@@ -47,10 +47,9 @@ async def test_a_longer_cut_is_told_and_then_mended(stage: Stage, red: Desk, blu
     await anna.sees(cleo)
 
 
-async def test_who_reloads_is_there_once(stage: Stage, red: Desk, green: Desk) -> None:
-    anna, ben = await stage.member("Anna", red), await stage.member("Ben", green)
-    meeting = await stage.meeting()
-    await stage.together(meeting, anna, ben)
+async def test_who_reloads_is_there_once(stage: Stage, red: Desk, either: Desk) -> None:
+    anna, ben = await stage.member("Anna", red), await stage.member("Ben", either)
+    await stage.together(await stage.meeting(), anna, ben)
     await anna.sees(ben)
 
     await ben.page.reload()

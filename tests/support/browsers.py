@@ -32,6 +32,8 @@ from tests.support.waiting import DEADLINE_S, until
 
 PROBE = Path(__file__).with_name("probe.js").read_text()
 CONSOLE_LINES = 500
+UNCAUGHT = "uncaught: "
+"""What the probe puts before an exception it tells the console."""
 
 CHROMIUM_ARGUMENTS = (
     "--headless=new",
@@ -224,8 +226,8 @@ class Browser:
         if page is None:
             return
         page.console.append(f"{entry['level']}: {entry['text']}")
-        if entry["type"] == "javascript" and entry["level"] == "error":
-            page.faults.append(entry["text"])
+        if entry["text"].startswith(UNCAUGHT):
+            page.faults.append(entry["text"].removeprefix(UNCAUGHT))
 
 
 @asynccontextmanager
@@ -286,7 +288,7 @@ async def firefox(
 
 
 async def _browser(session: Session, sender: Sender, probe_settings: dict[str, Any]) -> Browser:
-    preload = f"() => ({PROBE})({json.dumps(probe_settings)})"
+    preload = f"() => ({PROBE})({json.dumps({'uncaught': UNCAUGHT, **probe_settings})})"
     await session.call("script.addPreloadScript", functionDeclaration=preload)
     browser = Browser(session, sender)
     await session.listen("log.entryAdded", browser.log)

@@ -9,6 +9,11 @@
     }
   };
 
+  // Exceptions that nobody catches, told alike in every browser.
+  const tell = (error) => console.error(`${settings.uncaught}${error} ${error?.stack ?? ""}`);
+  addEventListener("error", ({ error, message }) => tell(error ?? message));
+  addEventListener("unhandledrejection", ({ reason }) => tell(reason));
+
   // The mean colour of the middle of a playing video as [r, g, b], or null while there is no picture.
   function colour(video) {
     if (!video || video.readyState < 2 || !video.videoWidth) return null;

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Sends its camera and microphone to itself.
 PAGE = """<!doctype html><title>Mirror</title>
 <input id="name"><button id="go" onclick="connect(document.getElementById('name').value)">Go</button>
+<button id="fail" onclick="missing()">Fail</button>
 <video id="far" autoplay playsinline></video>
 <script>
   async function connect(name) {
@@ -93,7 +94,7 @@ async def test_a_browser_sends_and_receives_what_identifies_it(opened: tuple[Bro
     assert await until("the tone is heard", heard) == [browser.sender.tone_hz]
     assert "info: hello Ada" in page.console
     assert page.faults == []
-    await page.evaluate("() => { setTimeout(() => missing()) }")
+    await page.click("#fail")
 
     async def faults() -> list[str]:
         return page.faults
