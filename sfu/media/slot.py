@@ -286,7 +286,7 @@ class Slot:
         self._append(segment)
         self.switches += 1
         if is_new:
-            if self.kind == "video":
+            if self.kind == "video" and self._out is self._link:
                 self._out = _Held()
             self._labels.label(self, track, (packet.timestamp + segment.timestamp) & _M32)
 

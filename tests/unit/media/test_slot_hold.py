@@ -56,6 +56,20 @@ def test_sound_does_not_wait() -> None:
     assert len(shown.link.take()) == 1
 
 
+def test_what_waits_is_not_lost_when_another_source_begins() -> None:
+    first, second, shown = Publisher("a.1"), Publisher("b.1"), screen(prompt=False)
+    shown.slot.show(first.track, 720, 1.0)
+    first.send(1, now=1.0, key=True)
+    first.send(2, now=1.1)
+    shown.slot.show(second.track, 720, 1.2)
+    second.send(1, now=1.3, key=True)
+    second.send(2, now=1.4)
+    assert shown.link.packets == []
+    shown.slot.release()
+    seqs = unwrapped(shown.link.take())
+    assert [seq - seqs[0] for seq in seqs] == [0, 1, 2, 3]
+
+
 def test_what_waits_is_bounded_and_the_rest_can_be_asked_for() -> None:
     publisher, shown = Publisher(), screen(prompt=False)
     shown.slot.show(publisher.track, 720, 1.0)
