@@ -251,10 +251,11 @@ export class Call extends Emitter {
 
   /** @param {import("./protocol.js").Welcome} welcome @param {string} url */
   async #welcomed(welcome, url) {
+    // Before anything is awaited: deltas to this snapshot may be the next messages.
     this.peer = welcome.peer;
-    this.#setPlace({ resume: welcome.resume, signal_url: url });
-    await this.#connection?.accept(welcome.sdp);
     this.#setRoom(welcome.room);
+    this.#setPlace({ resume: welcome.resume, signal_url: url });
+    await this.#standing().accept(welcome.sdp);
     this.emit("slots", this.slots);
     this.#sendView(this.#wants);
   }

@@ -1,4 +1,8 @@
-/** Signing up and signing in. Afterwards the page goes to `?next=` if that is one of ours, else to my meetings. */
+/**
+ * Signing up and signing in. The forms say method=post, so that one sent before this script has loaded
+ * never puts a password into an address. Afterwards the page goes to `?next=` if that is
+ * one of ours, else to my meetings.
+ */
 
 import { Api } from "../lib/api.js";
 import { onSend } from "./forms.js";

@@ -1,4 +1,4 @@
-/** The start page: a new meeting for those signed in, joining by code or link for everybody. */
+/** The start page: joining by code or link. */
 
 import { find } from "./dom.js";
 import { codeIn } from "./codes.js";
@@ -11,5 +11,3 @@ form.addEventListener("submit", (event) => {
   showFaults(form, code ? {} : { code: "That is no meeting code. Paste the whole link, or a code like abcd-efgh-jkmn." });
   if (code) location.assign(`/m/${code}`);
 });
-
-document.querySelector('[data-action="new-meeting"]')?.addEventListener("click", () => location.assign("/meetings#new"));

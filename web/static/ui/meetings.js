@@ -83,12 +83,15 @@ async function attempt(work) {
   }
 }
 
-function openNew() {
+/** `#new` in the address asks for the dialog: so the link works from other pages, and before this script has loaded. */
+function followAddress() {
+  if (location.hash !== "#new") return;
+  history.replaceState(null, "", location.pathname);
   form.reset();
   newDialog.showModal();
 }
 
-find('[data-action="new-meeting"]').onclick = openNew;
+addEventListener("hashchange", followAddress);
 find('[data-action="cancel"]', form).onclick = () => newDialog.close();
 more.onclick = () => attempt(loadMore);
 onSend(form, async ({ title = "", guests_allowed }) => {
@@ -99,8 +102,5 @@ onSend(form, async ({ title = "", guests_allowed }) => {
   /** @type {HTMLElement | null} */ (list.querySelector("[data-slot=open]"))?.focus();
 });
 
-if (location.hash === "#new") {
-  history.replaceState(null, "", location.pathname);
-  openNew();
-}
+followAddress();
 void attempt(loadMore);
