@@ -184,6 +184,8 @@ def command(**options: Any) -> None:
     """
     settings = _settings(options)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for library in ("aiosqlite", "alembic"):  # the one would log what people write, the other is chatty
+        logging.getLogger(library).setLevel(logging.WARNING)
     asyncio.run(serve(settings))
 
 

@@ -122,7 +122,11 @@ def _migrate(connection: Connection, revision: str) -> None:
 def _engine(url: str, begin: str, *, sqlite_pool: int, pool: int) -> AsyncEngine:
     sqlite = url.startswith("sqlite")
     engine = create_async_engine(
-        url, pool_size=sqlite_pool if sqlite else pool, max_overflow=0, pool_timeout=POOL_WAIT_S
+        url,
+        pool_size=sqlite_pool if sqlite else pool,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        hide_parameters=True,
     )
     if sqlite:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)

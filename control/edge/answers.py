@@ -37,6 +37,7 @@ STATUS: dict[Reason, int] = {
 }
 
 _FROM_FRAMEWORK: dict[int, Reason] = {
+    403: Reason.NOT_FOUND,  # a folder among the static files
     404: Reason.NOT_FOUND,
     405: Reason.METHOD_NOT_ALLOWED,
     413: Reason.TOO_LARGE,

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
@@ -32,7 +32,15 @@ def decode(body: bytes, schema: type[Body]) -> Body:
     try:
         return msgspec.json.decode(body, type=schema)
     except msgspec.ValidationError as error:
-        raise invalid(**_wrong_fields(body, schema)) from error
+        raise invalid(**_wrong_fields(_anything(body), schema)) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refused(Reason.BAD_REQUEST) from error
+
+
+def _anything(body: bytes) -> object:
+    """Return whatever JSON it is; a body may be of the wrong kind first, and no JSON further on."""
+    try:
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Refused(Reason.BAD_REQUEST) from error
 
@@ -67,9 +75,8 @@ def _printable(text: str) -> str:
     )
 
 
-def _wrong_fields(body: bytes, schema: type[Body]) -> dict[str, str]:
+def _wrong_fields(values: object, schema: type[Body]) -> dict[str, str]:
     """Tell what is wrong with each field; msgspec itself stops at the first."""
-    values: Any = msgspec.json.decode(body)
     if not isinstance(values, dict):
         return {"body": "Must be a JSON object."}
     wrong = {}

@@ -5,6 +5,7 @@ requests that a browser may have made on its own, that is all without a bearer t
 own pages.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -18,6 +19,7 @@ from control.settings import Network
 Address = IPv4Address | IPv6Address
 
 NOWHERE = IPv4Address(0)
+_HOST = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
 SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
 
@@ -99,13 +101,12 @@ def _base(request: web.Request, trusted: bool) -> URL:
     if trusted:
         scheme = request.headers.get(hdrs.X_FORWARDED_PROTO, scheme)
         host = request.headers.get(hdrs.X_FORWARDED_HOST, host)
+    if scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        raise Refused(Reason.BAD_REQUEST)
     try:
-        base = URL(f"{scheme}://{host}")
+        return URL(f"{scheme}://{host}").origin()
     except ValueError as error:
         raise Refused(Reason.BAD_REQUEST) from error
-    if base.scheme not in ("http", "https") or not base.host or base.path != "/" or base.user is not None:
-        raise Refused(Reason.BAD_REQUEST)
-    return base.origin()
 
 
 def _address(text: str | None) -> Address:

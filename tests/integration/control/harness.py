@@ -94,7 +94,7 @@ class Control:
 
     async def person(self, name: str = "Ann") -> Client:
         """Somebody with a new account."""
-        body = {"email": f"{name.lower()}-{uuid4().hex[:8]}@example.org", "name": name, "password": PASSWORD}
+        body = {"email": f"{uuid4().hex}@example.org", "name": name, "password": PASSWORD}
         reply = await self.client().post("/api/accounts", body)
         assert reply.status == 201, reply.text
         return Client(self.http, self.base, reply.json["access_token"], reply.json["user"])

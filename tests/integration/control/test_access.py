@@ -1,0 +1,102 @@
+"""Who may do what: every route, seen by everybody. A route that is not in the table fails the test."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from control.app import build
+from control.settings import Settings
+from tests.integration.control.harness import Client, Control
+
+NOBODY, STRANGER, ELSEWHERE, GUEST, MEMBER, HOST = (
+    "nobody",
+    "stranger",
+    "elsewhere",
+    "guest",
+    "member",
+    "host",
+)
+EVERYBODY = (NOBODY, STRANGER, ELSEWHERE, GUEST, MEMBER, HOST)
+
+ACCOUNTS = {NOBODY: 401, ELSEWHERE: 401, GUEST: 401}
+MEMBERS = {NOBODY: 401, STRANGER: 403, ELSEWHERE: 403}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What each of EVERYBODY gets: `otherwise`, unless named in `but`."""
+
+    otherwise: int
+    but: dict[str, int]
+    body: object = None
+
+
+RULES: dict[tuple[str, str], Rule] = {
+    ("POST", "/api/accounts"): Rule(422, {}, {}),
+    ("POST", "/api/session"): Rule(422, {}, {}),
+    ("DELETE", "/api/session"): Rule(204, {}),
+    ("POST", "/api/session/refresh"): Rule(401, {}, {}),
+    ("GET", "/api/session/resume"): Rule(303, {}),
+    ("GET", "/api/me"): Rule(200, ACCOUNTS),
+    ("POST", "/api/meetings"): Rule(201, ACCOUNTS, {"title": "x"}),
+    ("GET", "/api/meetings"): Rule(200, ACCOUNTS),
+    ("GET", "/api/meetings/{code}"): Rule(200, {}),
+    ("POST", "/api/meetings/{code}/join"): Rule(200, {}, {"name": "x"}),
+    ("GET", "/api/meetings/{code}/messages"): Rule(200, MEMBERS),
+    ("POST", "/api/meetings/{code}/messages"): Rule(201, MEMBERS, {"text": "x", "client_id": "x"}),
+    ("GET", "/api/meetings/{code}/people"): Rule(200, MEMBERS),
+    ("GET", "/api/meetings/{code}/events"): Rule(
+        400, MEMBERS
+    ),  # 400: allowed, but no WebSocket was asked for
+    ("POST", "/api/meetings/{code}/end"): Rule(200, ACCOUNTS | {STRANGER: 403, MEMBER: 403}, {}),
+    ("POST", "/internal/nodes/report"): Rule(401, {}, {}),
+    ("GET", "/"): Rule(200, {}),
+    ("GET", "/sign-up"): Rule(200, {}),
+    ("GET", "/sign-in"): Rule(200, {}),
+    ("GET", "/meetings"): Rule(303, {}),  # a page: cookies count there, not the bearer's token
+    ("GET", "/m/{code}"): Rule(200, {}),
+    ("GET", "/static"): Rule(404, {}),
+    ("GET", "/healthz"): Rule(200, {}),
+    ("GET", "/readyz"): Rule(200, {}),
+    ("GET", "/metrics"): Rule(200, {}),
+}
+
+
+def test_every_route_has_its_rule(tmp_path) -> None:
+    app = build(Settings(data=tmp_path, bcrypt_cost=4))
+    routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
+    assert {route for route in routes if route[0] != "HEAD"} == set(RULES)
+
+
+@pytest.fixture
+async def cast(control: Control) -> tuple[dict[str, Client], str]:
+    """All callers, and the code of the meeting they relate to."""
+    await control.report()
+    host, member = await control.person("Host"), await control.person("Member")
+    code = (await control.meeting(host))["code"]
+    assert (await member.post(f"/api/meetings/{code}/join")).status == 200
+    return {
+        NOBODY: control.client(),
+        STRANGER: await control.person("Stranger"),
+        ELSEWHERE: await control.guest((await control.meeting(host))["code"]),
+        GUEST: await control.guest(code),
+        MEMBER: member,
+        HOST: host,
+    }, code
+
+
+@pytest.mark.parametrize("route", RULES, ids=" ".join)
+async def test_the_rules_hold(cast: tuple[dict[str, Client], str], route: tuple[str, str]) -> None:
+    callers, code = cast
+    (method, path), rule = route, RULES[route]
+    seen = {}
+    for who in EVERYBODY:
+        reply = await callers[who].send(method, path.replace("{code}", code), rule.body)
+        seen[who] = reply.status
+    assert seen == {who: rule.but.get(who, rule.otherwise) for who in EVERYBODY}
+
+
+async def test_a_method_no_route_has_is_refused(control: Control) -> None:
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"):
+        reply = await control.client("x").send(method, "/api/meetings")
+        assert (reply.status, reply.code) == (405, "method_not_allowed")

@@ -1,0 +1,76 @@
+"""The service as a process: started by its command, stopped by a signal."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import stat
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType
+
+from tests.support.waiting import until
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_starts_on_nothing_and_stops_when_told(tmp_path: Path, number: signal.Signals) -> None:
+    data, port = tmp_path / "data", free_port()
+    environment = os.environ | {
+        "PARLEY_DATA": str(data),
+        "PARLEY_CONTROL_PORT": str(port),
+        "PARLEY_BCRYPT_COST": "4",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "control.cli",
+        "--host",
+        "127.0.0.1",
+        env=environment,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        async with aiohttp.ClientSession() as http:
+
+            async def ready() -> bool:
+                try:
+                    async with http.get(f"{base}/readyz") as response:
+                        return response.status == 200
+                except aiohttp.ClientConnectionError:
+                    return False
+
+            await until("control is ready", ready)
+            body = {"email": "ann@example.org", "name": "Ann", "password": "correct horse"}
+            async with http.post(f"{base}/api/accounts", json=body) as response:
+                token = (await response.json())["access_token"]
+            bearer = {"Authorization": f"Bearer {token}"}
+            async with http.post(f"{base}/api/meetings", json={"title": "x"}, headers=bearer) as response:
+                code = (await response.json())["code"]
+            async with http.ws_connect(f"{base}/api/meetings/{code}/events", headers=bearer) as listener:
+                assert (await listener.receive_json(timeout=10))["type"] == "ready"
+                process.send_signal(number)
+                goodbye = await listener.receive(timeout=10)
+                assert (goodbye.type, goodbye.data) == (WSMsgType.CLOSE, 1001)
+        _, log = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, log.decode()
+    assert b"Traceback" not in log
+    assert re.search(rb"POST /api/accounts 201", log)
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    for name in ("ticket-signing.pem", "ticket-verifying.pem", "cluster.secret", "session.secret"):
+        assert stat.S_IMODE((data / name).stat().st_mode) == 0o600

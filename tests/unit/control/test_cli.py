@@ -1,0 +1,90 @@
+import dataclasses
+from ipaddress import ip_network
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from yarl import URL
+
+from control import cli
+from control.rates import Rate
+from control.settings import Limits, Rates, Settings
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings that the command would have served."""
+    seen: list[Settings] = []
+
+    async def note(settings: Settings) -> None:
+        seen.append(settings)
+
+    monkeypatch.setattr(cli, "serve", note)
+    return seen
+
+
+def run(arguments: list[str], environment: dict[str, str] | None = None) -> str:
+    result = CliRunner().invoke(cli.command, arguments, env=environment or {}, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_without_options_the_defaults_hold(settings: list[Settings]) -> None:
+    run([])
+    assert settings == [Settings()]
+
+
+def test_every_setting_has_an_option_a_variable_and_a_word_of_help() -> None:
+    fields = {field.name for kind in (Settings, Rates, Limits) for field in dataclasses.fields(kind)}
+    options = [option for option in cli.command.params if isinstance(option, click.Option)]
+    assert {option.name for option in options} == fields - {"rates", "limits"}
+    text = run(["--help"])
+    for option in options:
+        assert str(option.envvar).startswith("PARLEY_")
+        assert str(option.envvar) in text
+        assert option.help
+    assert len({option.envvar for option in options}) == len(options)
+
+
+def test_options_and_variables_reach_their_settings(settings: list[Settings]) -> None:
+    run(
+        ["--port", "9000", "--rate-join", "5/2.5", "--trusted-proxies", "10.0.0.0/8, ::1"],
+        {
+            "PARLEY_DATA": "/srv/parley",
+            "PARLEY_PUBLIC_URL": "https://meet.example.org/",
+            "PARLEY_MAX_BODY": "2048",
+            "PARLEY_METRICS_FROM": "",
+            "PARLEY_LOG_LEVEL": "warning",
+        },
+    )
+    (found,) = settings
+    assert (found.port, found.data) == (9000, Path("/srv/parley"))
+    assert found.public_url == URL("https://meet.example.org")
+    assert found.rates.join_per_address == Rate(5, 2.5)
+    assert found.limits.body_bytes == 2048
+    assert found.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
+    assert found.log_level == "WARNING"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--port", "70000"],
+        ["--rate-join", "many"],
+        ["--public-url", "meet.example.org"],
+        ["--public-url", "https://meet.example.org/path"],
+        ["--trusted-proxies", "everybody"],
+        ["--bcrypt-cost", "3"],
+        ["--event-send-s", "0"],
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: list[Settings], arguments: list[str]) -> None:
+    result = CliRunner().invoke(cli.command, arguments)
+    assert result.exit_code == 2
+    assert settings == []
+
+
+def test_the_embedded_database_is_in_the_data_folder(tmp_path: Path) -> None:
+    assert Settings(data=tmp_path).database == f"sqlite+aiosqlite:///{tmp_path}/control.sqlite"
+    assert Settings(database_url="postgresql+psycopg://db/x").database == "postgresql+psycopg://db/x"
