@@ -20,8 +20,8 @@ from pylibsrtp import Session
 
 from sfu.transport.bucket import TokenBucket
 from sfu.transport.certificate import Certificate
-from sfu.transport.counters import Counters, Drop, LinkEnd
-from sfu.transport.settings import NetworkSettings
+from sfu.transport.counters import Drop, LinkEnd
+from sfu.transport.ground import Ground
 
 SRTP_PROFILES = [SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80]
 """Cheapest first, and the server's order decides: at 1200 bytes GCM costs two thirds of CM with SHA-1."""
@@ -94,16 +94,14 @@ class DtlsServer:
     def __init__(
         self,
         certificate: Certificate,
-        settings: NetworkSettings,
-        counters: Counters,
+        ground: Ground,
         send: Callable[[bytes], None],
         closed_by_peer: Callable[[], None],
     ) -> None:
-        self._settings = settings
-        self._counters = counters
+        self._counters = ground.counters
         self._closed_by_peer = closed_by_peer
-        self._bucket = TokenBucket(settings.records_per_s, settings.record_burst)
-        self._handshake_bytes_left = settings.handshake_bytes
+        self._bucket = TokenBucket(ground.settings.records_per_s, ground.settings.record_burst)
+        self._handshake_bytes_left = ground.settings.handshake_bytes
         self._wire = RecordWire(send)
         self.transport = RTCDtlsTransport(self._wire, [certificate.shared])  # type: ignore[arg-type]
         self.transport._set_role("server")

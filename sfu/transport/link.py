@@ -11,22 +11,18 @@ has been, and what that means is for the node to decide.
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from sfu.transport.bucket import TokenBucket
 from sfu.transport.certificate import Certificate
-from sfu.transport.counters import Counters, Drop, LinkEnd, LinkState
-from sfu.transport.directory import Directory
+from sfu.transport.counters import Drop, LinkEnd, LinkState
 from sfu.transport.dtls import DtlsServer
+from sfu.transport.ground import Ground
+from sfu.transport.ice import IceLite
 from sfu.transport.sctp import DataChannels
-from sfu.transport.settings import NetworkSettings
 from sfu.transport.srtp import Opener, ReceiveBuffer, Sealer
-from sfu.transport.stun import Address, Message, role_conflict, success
-from sfu.transport.udp import UdpSockets
+from sfu.transport.stun import Address, Message
 
 logger = logging.getLogger(__name__)
 
@@ -70,31 +66,6 @@ class LinkListener(Protocol):
         """Take a message of the data channel `label`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """ICE credentials of ours (RFC 8445 §5.3)."""
-
-    ufrag: str
-    password: str
-
-    @classmethod
-    def generate(cls) -> "Credentials":
-        """Make new ones: 64 and 128 random bits."""
-        return cls(secrets.token_hex(8), secrets.token_hex(16))
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What all links of a network stand on."""
-
-    settings: NetworkSettings
-    certificate: Certificate
-    counters: Counters
-    directory: Directory
-    sockets: UdpSockets
-    buffer: ReceiveBuffer
-
-
 class Link:
     """One peer's link. Made by `Network.create_link`.
 
@@ -104,50 +75,44 @@ class Link:
     or media that decrypted; before the first, that of the link's making.
     """
 
-    def __init__(self, listener: LinkListener, ground: Ground) -> None:
+    def __init__(
+        self, listener: LinkListener, ground: Ground, certificate: Certificate, buffer: ReceiveBuffer
+    ) -> None:
         self._listener = listener
         self._ground = ground
+        self._buffer = buffer
         self._loop = asyncio.get_running_loop()
         self._sealer = Sealer(ground.counters)
         self._opener: Opener | None = None
         self._data: DataChannels | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._dtls = DtlsServer(
-            ground.certificate, ground.settings, ground.counters, self._send_dtls, self._closed_by_peer
-        )
-        self._credentials: list[Credentials] = []
-        self._addresses: dict[Address, None] = {}  # in the order last confirmed
-        self._remote: Address | None = None
-        self._checks = TokenBucket(ground.settings.checks_per_s, ground.settings.check_burst)
+        self._dtls = DtlsServer(certificate, ground, self._send_dtls, self._closed_by_peer)
         self.state = LinkState.NEW
         self.last_heard = self._loop.time()
+        self.ice = IceLite(self, ground)
         self.send_rtp: Callable[[bytes, bytes], None] = self._sealer.send_rtp
         self.send_rtcp: Callable[[bytes], None] = self._sealer.send_rtcp
         ground.counters.links[self.state] += 1
-        self.restart_ice()
 
     @property
     def ufrag(self) -> str:
-        """The current local username fragment."""
-        return self._credentials[-1].ufrag
+        """The current local ICE username fragment."""
+        return self.ice.current.ufrag
 
     @property
     def pwd(self) -> str:
         """The current local ICE password."""
-        return self._credentials[-1].password
+        return self.ice.current.password
 
     @property
     def remote_address(self) -> Address | None:
-        """Where the link sends: the address the peer's checks nominated, None before the first."""
-        return self._remote
+        """Where the link sends: the address the peer's checks nominated; None before the first."""
+        return self.ice.remote
 
     def restart_ice(self) -> None:
         """Take new credentials. Those in use stay valid until a check confirms the new; DTLS stays up."""
-        if self.state is LinkState.CLOSED:
-            return
-        made = Credentials.generate()
-        self._keep_credentials([*self._credentials[:1], made])
-        self._ground.directory.by_ufrag[made.ufrag.encode()] = self
+        if self.state is not LinkState.CLOSED:
+            self.ice.restart()
 
     def start(self, remote_fingerprints: Sequence[tuple[str, str]], *, data_channels: bool) -> None:
         """Await the peer's handshake, for as long as the settings allow.
@@ -180,35 +145,18 @@ class Link:
         if self._data is not None:
             self._data.close()
         self._dtls.close()
-        for each in self._credentials:
-            del self._ground.directory.by_ufrag[each.ufrag.encode()]
-        for address in list(self._addresses):
-            self._forget(address)
+        self.ice.close()
 
     # What the network tells of.
 
     def receive_check(self, check: Message, ufrag: bytes, source: Address, now: float) -> None:
-        """Take a Binding request that names our `ufrag`; answer it if it is genuine."""
-        credentials = next(each for each in self._credentials if each.ufrag.encode() == ufrag)
-        password = credentials.password.encode()
-        if not check.authentic(password):
-            return self._drop(Drop.STUN_BAD_INTEGRITY)
-        if not self._checks.take(now):
-            return self._drop(Drop.STUN_RATE)
-        if check.controlled:
-            # We are lite, so the peer must be the controlling one, whatever its tie-breaker says.
-            self._ground.sockets.send(role_conflict(check.transaction, password), source)
-            return self._drop(Drop.STUN_ROLE_CONFLICT)
-        if not self._claim(source, now):
-            return self._drop(Drop.STUN_ADDRESS_TAKEN)
+        """Take a Binding request that names our `ufrag`."""
+        before = self.ice.remote
+        if not self.ice.answer(check, ufrag, source, now):
+            return
         self.last_heard = now
-        self._ground.counters.checks_answered += 1
-        self._ground.sockets.send(success(check.transaction, source, password), source)
-        if credentials is self._credentials[-1]:
-            self._keep_credentials([credentials])
-        if check.use_candidate or self._remote is None:
-            self._send_to(source)
-        return None
+        if self.ice.remote != before:
+            self._sealer.redirect(self._ground.sockets.batch_for(source), source)
 
     def receive_dtls(self, datagram: bytes, now: float) -> None:
         """Take a DTLS datagram from a validated address."""
@@ -219,7 +167,7 @@ class Link:
         opener = self._opener
         if opener is None:
             return self._drop(Drop.SRTP_NOT_CONNECTED)
-        if self._ground.buffer.octets[1] in RTCP_TYPES:
+        if self._buffer.octets[1] in RTCP_TYPES:
             packet = opener.rtcp(size)
             deliver: Callable[[bytes, float], None] = self._listener.received_rtcp
         else:
@@ -254,13 +202,11 @@ class Link:
             self.end(failure)
 
     def _secured(self, data_channels: bool) -> None:
-        ground = self._ground
-        assert self._remote is not None, (
-            "DTLS comes from validated addresses, of which the first is the remote"
-        )
+        ground, remote = self._ground, self.ice.remote
+        assert remote is not None, "DTLS comes from validated addresses; the first of them is the remote"
         receiving, sending = self._dtls.srtp_sessions()
-        self._opener = Opener(receiving, ground.buffer, ground.settings.sources_per_link, ground.counters)
-        self._sealer.open(sending, ground.sockets.batch_for(self._remote), self._remote)
+        self._opener = Opener(receiving, self._buffer, ground.settings.sources_per_link, ground.counters)
+        self._sealer.open(sending, ground.sockets.batch_for(remote), remote)
         if data_channels:
             self._data = DataChannels(
                 self._dtls.transport, ground.settings, ground.counters, self._received_data
@@ -308,41 +254,9 @@ class Link:
         self._ground.counters.links[following] += 1
         self.state = following
 
-    def _keep_credentials(self, kept: list[Credentials]) -> None:
-        """Make `kept` the credentials that checks may name."""
-        for each in self._credentials:
-            if each not in kept:
-                del self._ground.directory.by_ufrag[each.ufrag.encode()]
-        self._credentials = kept
-
-    def _claim(self, source: Address, now: float) -> bool:
-        """Make `source` an address of this link's, unless it is that of another that is alive."""
-        by_address = self._ground.directory.by_address
-        holder = by_address.get(source)
-        if holder is not None and holder is not self:
-            if now - holder.last_heard < self._ground.settings.address_hold_s:
-                return False
-            holder._forget(source)
-        by_address[source] = self
-        self._addresses.pop(source, None)
-        self._addresses[source] = None
-        if len(self._addresses) > self._ground.settings.addresses_per_link:
-            self._forget(next(each for each in self._addresses if each != self._remote))
-        return True
-
-    def _forget(self, address: Address) -> None:
-        del self._addresses[address]
-        del self._ground.directory.by_address[address]
-
-    def _send_to(self, address: Address) -> None:
-        if address == self._remote:
-            return
-        self._remote = address
-        self._sealer.redirect(self._ground.sockets.batch_for(address), address)
-
     def _send_dtls(self, datagram: bytes) -> None:
-        if self._remote is not None:
-            self._ground.sockets.send(datagram, self._remote)
+        if self.ice.remote is not None:
+            self._ground.sockets.send(datagram, self.ice.remote)
 
     def _drop(self, reason: Drop) -> None:
         self._ground.counters.drops[reason] += 1

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from sfu.transport.candidates import Candidate, candidates
 from sfu.transport.certificate import Certificate
 from sfu.transport.counters import Counters, Drop, LinkEnd
-from sfu.transport.directory import Directory
-from sfu.transport.link import Ground, Link, LinkListener
+from sfu.transport.ground import Directory, Ground
+from sfu.transport.link import Link, LinkListener
 from sfu.transport.settings import NetworkSettings
 from sfu.transport.srtp import MAX_DATAGRAM, ReceiveBuffer
 from sfu.transport.stun import BINDING_REQUEST, Address, parse
@@ -52,9 +52,7 @@ class Network:
         """Bind and listen. Raises OSError if the port is taken, ValueError if there is no address to bind."""
         self._loop = asyncio.get_running_loop()
         sockets = UdpSockets(self._settings, self.counters)
-        self._ground = Ground(
-            self._settings, self._certificate, self.counters, self._directory, sockets, self._buffer
-        )
+        self._ground = Ground(self._settings, self.counters, self._directory, sockets)
         for udp in sockets.sockets:
             self._loop.add_reader(udp, self._drain, udp.recvfrom_into)
 
@@ -85,7 +83,7 @@ class Network:
 
     def create_link(self, listener: LinkListener) -> Link:
         """Make a link that tells `listener` of what comes."""
-        return Link(listener, self._opened)
+        return Link(listener, self._opened, self._certificate, self._buffer)
 
     def flush(self) -> None:
         """Send what links have queued. Each drain ends with it; call it after queueing outside of one."""

@@ -19,7 +19,7 @@ class NetworkSettings:
     send_buffer_bytes: int = 4 << 20
 
     addresses_per_link: int = 8
-    """Validated addresses a link keeps; the one longest unconfirmed goes first."""
+    """Validated addresses a link keeps, at least 2; the one longest unconfirmed goes first."""
     address_hold_s: float = 5.0
     """For how long after it was last heard a link keeps an address that another link's check claims."""
     checks_per_s: float = 100.0

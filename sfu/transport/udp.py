@@ -15,6 +15,7 @@ from sfu.transport.stun import Address
 
 logger = logging.getLogger(__name__)
 
+ANY_V6 = "::"
 _PORT_ATTEMPTS = 16
 _SO_RCVBUFFORCE = 33
 _SO_SNDBUFFORCE = 32
@@ -89,11 +90,11 @@ def _bind_all(settings: NetworkSettings) -> list[socket.socket]:
 
 
 def _bind_v6(port: int, settings: NetworkSettings) -> socket.socket | None:
-    """Bind IPv6, or return None on a machine that has none."""
+    """Bind IPv6, or return None on a machine that has none, unless the settings name an address of it."""
     try:
         return _bind(socket.AF_INET6, settings.bind_v6, port, settings)
     except OSError as error:
-        if error.errno not in _NO_IPV6:
+        if error.errno not in _NO_IPV6 or settings.bind_v6 != ANY_V6:
             raise
         logger.info("No IPv6 on this machine: serving IPv4 only")
         return None

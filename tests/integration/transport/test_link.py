@@ -1,6 +1,8 @@
 """The life of a link over real UDP, against aiortc's own DTLS, SRTP and SCTP."""
 
 import asyncio
+import errno
+import socket
 import struct
 
 import pytest
@@ -9,8 +11,10 @@ from aiortc.rtcdtlstransport import SRTPProtectionProfile
 from OpenSSL import SSL
 from pylibsrtp import Policy
 
+from sfu.transport import udp
 from sfu.transport.counters import Drop, LinkEnd, LinkState
 from sfu.transport.network import Network
+from sfu.transport.settings import NetworkSettings
 from tests.integration.transport.client import Client, Listener, receiver_report, rtp, until
 from tests.integration.transport.conftest import Connect, OpenNetwork
 
@@ -359,9 +363,28 @@ class TestNetwork:
         with pytest.raises(ValueError, match="IPv4 or IPv6"):
             await open_network(bind_v4="", bind_v6="")
 
-    async def test_a_taken_port(self, network: Network) -> None:
-        from sfu.transport.settings import NetworkSettings
+    async def test_a_machine_without_ipv6_is_served_over_ipv4(
+        self, open_network: OpenNetwork, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = udp._bind
 
+        def bind(family: socket.AddressFamily, *rest: object) -> socket.socket:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            return real(family, *rest)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(udp, "_bind", bind)
+        network = await open_network()
+        await (await connect(network)).works()
+        with pytest.raises(OSError, match="not supported"):
+            await open_network(bind_v6="2001:db8::1")
+
+    async def test_an_address_of_another_machine(self, open_network: OpenNetwork) -> None:
+        for setting in ({"bind_v4": "192.0.2.99"}, {"bind_v6": "2001:db8::99"}):
+            with pytest.raises(OSError, match="assign"):
+                await open_network(**setting)
+
+    async def test_a_taken_port(self, network: Network) -> None:
         other = Network(NetworkSettings(port=network.port), network._certificate)
         with pytest.raises(OSError, match="in use"):
             await other.open()

@@ -18,7 +18,7 @@ from pylibsrtp import ERRORS, SRTP_MAX_SRTCP_TRAILER_LEN, SRTP_MAX_TRAILER_LEN, 
 from pylibsrtp._binding import ffi, lib
 
 from sfu.transport import srtp
-from sfu.transport.batch import MAX_TRAILER
+from sfu.transport.batch import MAX_PACKET, MAX_TRAILER, STRIDE
 from sfu.transport.certificate import Certificate
 from sfu.transport.dtls import RecordWire
 from sfu.transport.sctp import SctpPipe
@@ -108,6 +108,7 @@ def test_libsrtp_takes_our_calls(profile: Any) -> None:
 
 def test_the_trailer_fits_behind_a_packet() -> None:
     assert max(SRTP_MAX_TRAILER_LEN, SRTP_MAX_SRTCP_TRAILER_LEN) <= MAX_TRAILER
+    assert MAX_PACKET + MAX_TRAILER <= STRIDE
 
 
 def test_the_codes_of_replays() -> None:
