@@ -5,6 +5,7 @@ import { backoffMs } from "../../../web/static/lib/backoff.js";
 import { AUDIO_CODECS, choose, VIDEO_CODECS } from "../../../web/static/lib/codecs.js";
 import { Emitter } from "../../../web/static/lib/emitter.js";
 import { ParleyError, SENTENCES } from "../../../web/static/lib/errors.js";
+import { cameraLayers } from "../../../web/static/lib/layers.js";
 import { deviceError } from "../../../web/static/lib/media.js";
 import { next, TRANSITIONS } from "../../../web/static/lib/states.js";
 
@@ -39,6 +40,23 @@ test("one profile of each codec is offered, in our order", () => {
   ];
   assert.deepEqual(choose(browser, VIDEO_CODECS), [browser[7], browser[6], browser[3], browser[1], browser[4]]);
   assert.deepEqual(choose([], AUDIO_CODECS), []);
+});
+
+test("a camera's largest layer is its own size, and no more layers are asked for than browsers send", () => {
+  for (const [width, height, scales] of [
+    [1280, 720, [4, 2, 1]],
+    [720, 1280, [4, 2, 1]],
+    [960, 540, [4, 2, 1]],
+    [640, 480, [2, 1]],
+    [640, 360, [2, 1]],
+    [320, 240, [1]],
+    [0, 0, [1]],
+  ]) {
+    const layers = cameraLayers(width, height);
+    assert.deepEqual(layers.map(({ rid }) => rid), ["q", "h", "f"]);
+    assert.deepEqual(layers.filter(({ active }) => active).map(({ scaleResolutionDownBy }) => scaleResolutionDownBy), scales);
+    assert.ok(layers.every(({ scaleResolutionDownBy }) => scaleResolutionDownBy >= 1));
+  }
 });
 
 test("listeners come and go, and one that throws does not silence the others", (context) => {

@@ -153,6 +153,7 @@ export class Call extends Emitter {
    */
   publish(source, publication) {
     const before = this.#published.get(source);
+    if (!before && !publication.track) return; // never opened: nothing to tell of
     this.#published.set(source, publication);
     const resized = before?.width !== publication.width || before?.height !== publication.height;
     const toggled = before?.muted !== publication.muted;

@@ -8,6 +8,7 @@
 
 import { AUDIO_CODECS, choose, VIDEO_CODECS } from "./codecs.js";
 import { Emitter } from "./emitter.js";
+import { cameraLayers } from "./layers.js";
 import { SlotLabels } from "./slots.js";
 
 /**
@@ -23,20 +24,19 @@ const AUDIO_SLOTS = 3;
 const VIDEO_SLOTS = 9;
 const SLOTS_STEP = 8;
 
-/** Three sizes of the camera, so that each receiver gets what fits its tile and its network. */
-const CAMERA_LAYERS = [
-  { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000 },
-  { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000 },
-  { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
-];
-
-/** @type {Record<Source, RTCRtpEncodingParameters[]>} */
-const ENCODINGS = {
-  microphone: [{ maxBitrate: 40_000 }],
-  camera: CAMERA_LAYERS,
-  screen: [{ maxBitrate: 2_500_000, maxFramerate: 15 }],
-  screen_audio: [{ maxBitrate: 96_000 }],
-};
+/** @param {Source} source @param {Publication} publication @returns {RTCRtpEncodingParameters[]} */
+function encodingsOf(source, { width, height }) {
+  switch (source) {
+    case "camera":
+      return cameraLayers(width, height);
+    case "screen":
+      return [{ maxBitrate: 2_500_000, maxFramerate: 15 }];
+    case "screen_audio":
+      return [{ maxBitrate: 96_000 }];
+    case "microphone":
+      return [{ maxBitrate: 40_000 }];
+  }
+}
 
 /** One receiving m-line: what is shown in it changes without negotiation. */
 export class Slot {
@@ -105,15 +105,15 @@ export class Connection extends Emitter {
    */
   sync(publications) {
     let changed = false;
-    for (const [source, { track }] of publications) {
+    for (const [source, publication] of publications) {
       const transceiver = this.#sending.get(source);
       if (!transceiver) {
-        this.#sending.set(source, this.#addSender(source, track));
+        this.#sending.set(source, this.#addSender(source, publication));
         changed = true;
       } else {
         changed ||= transceiver.direction !== "sendonly";
         transceiver.direction = "sendonly";
-        if (transceiver.sender.track !== track) void transceiver.sender.replaceTrack(track);
+        if (transceiver.sender.track !== publication.track) void replaceTrack(transceiver.sender, source, publication);
       }
     }
     for (const [source, transceiver] of this.#sending) {
@@ -207,16 +207,29 @@ export class Connection extends Emitter {
     }
   }
 
-  /** @param {Source} source @param {MediaStreamTrack | null} track */
-  #addSender(source, track) {
+  /** @param {Source} source @param {Publication} publication */
+  #addSender(source, publication) {
     const kind = source === "camera" || source === "screen" ? "video" : "audio";
-    const transceiver = this.#pc.addTransceiver(track ?? kind, {
+    const transceiver = this.#pc.addTransceiver(publication.track ?? kind, {
       direction: "sendonly",
-      sendEncodings: ENCODINGS[source].map((encoding) => ({ ...encoding })),
+      sendEncodings: encodingsOf(source, publication),
     });
     preferCodecs(transceiver, RTCRtpSender.getCapabilities(kind), kind);
     return transceiver;
   }
+}
+
+/**
+ * Send another track, or none; another camera may have another size.
+ * @param {RTCRtpSender} sender @param {Source} source @param {Publication} publication
+ */
+async function replaceTrack(sender, source, publication) {
+  await sender.replaceTrack(publication.track);
+  if (!publication.track || source !== "camera") return;
+  const parameters = sender.getParameters();
+  const layers = encodingsOf(source, publication);
+  parameters.encodings.forEach((encoding, i) => Object.assign(encoding, layers[i]));
+  await sender.setParameters(parameters);
 }
 
 /** @param {RTCRtpTransceiver} transceiver @param {RTCRtpCapabilities | null} capabilities @param {"audio" | "video"} kind */

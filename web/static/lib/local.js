@@ -22,6 +22,8 @@ export class LocalMedia extends Emitter {
   /** @type {Record<Source, MediaStreamTrack | null>} */
   #tracks = { microphone: null, camera: null, screen: null, screen_audio: null };
   #on = { microphone: false, camera: false };
+  /** Sizes outlive their tracks: a camera that is off keeps its place. @type {Partial<Record<Source, {width: number, height: number}>>} */
+  #sizes = {};
   /** @type {Record<"microphone" | "camera", string | null>} the devices chosen; null: the system's default */
   devices = { microphone: null, camera: null };
   /** Opening takes time and can be overtaken by closing: one change of a device after the other. */
@@ -130,6 +132,7 @@ export class LocalMedia extends Emitter {
   /** @param {Source} source @param {MediaStreamTrack} track */
   #keep(source, track) {
     this.#tracks[source] = track;
+    if (track.kind === "video") this.#sizes[source] = sizeOf(track);
     track.onended = () => this.#ended(source, track);
     this.#changed(source);
   }
@@ -161,9 +164,13 @@ export class LocalMedia extends Emitter {
 
   /** @param {Source} source @returns {Publication} */
   #publication(source) {
-    const track = this.#tracks[source];
-    const { width = 0, height = 0 } = track?.kind === "video" ? track.getSettings() : {};
     const muted = source === "microphone" || source === "camera" ? !this.#on[source] : false;
-    return { track, muted, width, height };
+    return { track: this.#tracks[source], muted, ...(this.#sizes[source] ?? { width: 0, height: 0 }) };
   }
+}
+
+/** @param {MediaStreamTrack} track */
+function sizeOf(track) {
+  const { width = 0, height = 0 } = track.getSettings();
+  return { width, height };
 }
