@@ -1,10 +1,11 @@
 """Composition: from settings to a running service. Each part is made here, and given what it needs."""
 
 import asyncio
-import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -27,7 +28,7 @@ from control.events.sockets import Sockets
 from control.health import HealthRoutes
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
-from control.keys import ensure_secrets, load_secrets
+from control.keys import Secrets, ensure_secrets, load_secrets
 from control.meetings.lookup import Lookup
 from control.meetings.routes import MeetingRoutes
 from control.meetings.service import Meetings
@@ -47,64 +48,77 @@ log = logging.getLogger(__name__)
 DRAIN_S = 5.0
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What the slices stand on."""
+
+    settings: Settings
+    clock: Clock
+    secrets: Secrets
+    metrics: Metrics
+    database: Database
+    fanout: Fanout
+    passwords: Passwords
+
+
 def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     """Return the application. It makes missing secrets, and migrates its database when it starts."""
     ensure_secrets(settings.data)
-    secrets = load_secrets(settings.data)
-    rates, limits = settings.rates, settings.limits
-    metrics = Metrics()
-    database = Database(settings.database)
-    fanout = Fanout(limits.event_outbox)
+    limits = settings.limits
+    ground = Ground(
+        settings=settings,
+        clock=clock,
+        secrets=load_secrets(settings.data),
+        metrics=Metrics(),
+        database=Database(settings.database),
+        fanout=Fanout(limits.event_outbox),
+        passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
+    )
+    events = Events(ground.database, ground.fanout, limits.event_history)
+    commands = Commands(clock)
+    nodes = Nodes(clock, People(events), commands, ground.metrics, settings.node_lease_s)
+    edge = Edge(settings, ground.metrics, COOKIES)
+    app = web.Application(middlewares=edge.middlewares, client_max_size=limits.body_bytes)
+    app.router.add_routes(_routes_for_people(ground, events, commands))
+    app.router.add_routes(_routes_for_machines(ground, nodes))
+    set_up_templates(app)
+    app.on_response_prepare.append(protect)
+    app.cleanup_ctx.append(lambda _app: _live(ground, commands, nodes))
+    app.on_shutdown.append(partial(_dismiss, ground.fanout))
+    return app
+
+
+def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> list[web.AbstractRouteDef]:
+    settings, clock, database, secrets = ground.settings, ground.clock, ground.database, ground.secrets
+    rates = settings.rates
     tokens = AccessTokens(
         secrets.session, clock, account_s=settings.access_token_s, guest_s=settings.guest_token_s
     )
+    accounts = Accounts(clock, secrets.session, refresh_s=settings.refresh_token_s)
     access = Access(tokens)
     lookup = Lookup(Buckets(rates.guess_per_address, clock))
     members = Members(lookup, access)
-    passwords = Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue)
-    accounts = Accounts(clock, secrets.session, refresh_s=settings.refresh_token_s)
-    events = Events(database, fanout, limits.event_history)
-    people = People(events)
     chat = Chat(clock, events)
-    commands = Commands(clock)
     meetings = Meetings(clock, events, chat, commands)
-    nodes = Nodes(clock, people, commands, metrics, settings.node_lease_s)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
-    sender = CommandSender(database, commands, clock, secrets.cluster, metrics)
-
-    app = web.Application(
-        middlewares=Edge(settings, metrics, COOKIES).middlewares, client_max_size=limits.body_bytes
-    )
-    for routes in (
-        AccountRoutes(database, accounts, passwords, tokens, access, AccountLimits(rates, clock)),
+    sockets = Sockets(settings.limits, ground.metrics)
+    slices = (
+        AccountRoutes(database, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
         MeetingRoutes(database, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
         JoinRoutes(database, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
         ChatRoutes(database, chat, members, Buckets(rates.chat_per_author, clock)),
         PeopleRoutes(database, members),
-        EventRoutes(database, events, members, Sockets(limits, metrics)),
-        NodeRoutes(database, nodes, clock, secrets.cluster, limits.report_bytes),
+        EventRoutes(database, events, members, sockets),
         PageRoutes(database, tokens, lookup),
-        HealthRoutes(database, metrics, settings.metrics_from),
-    ):
-        app.router.add_routes(routes.table())
-    set_up_templates(app)
-    app.on_response_prepare.append(protect)
+    )
+    return [route for part in slices for route in part.table()]
 
-    async def run_parts(_app: web.Application) -> AsyncIterator[None]:
-        try:
-            await database.migrate()
-            async with _running(sender.run(), _sweep(database, nodes)):
-                yield
-        finally:
-            passwords.close()
-            await database.close()
 
-    async def stop_listeners(_app: web.Application) -> None:
-        fanout.stop()
-
-    app.cleanup_ctx.append(run_parts)
-    app.on_shutdown.append(stop_listeners)
-    return app
+def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:
+    settings, database = ground.settings, ground.database
+    reports = NodeRoutes(database, nodes, ground.clock, ground.secrets.cluster, settings.limits.report_bytes)
+    health = HealthRoutes(database, ground.metrics, settings.metrics_from)
+    return reports.table() + health.table()
 
 
 async def serve(settings: Settings) -> None:
@@ -136,13 +150,22 @@ async def _sweep(database: Database, nodes: Nodes) -> None:
             log.exception("silent nodes could not be looked for; trying again")
 
 
-@contextlib.asynccontextmanager
-async def _running(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Do the work beside the block, and stop it at the block's end."""
-    tasks = [asyncio.create_task(part) for part in work]
+async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterator[None]:
+    """Bring the database up to date, then work in the background until the application ends."""
+    sender = CommandSender(ground.database, commands, ground.clock, ground.secrets.cluster, ground.metrics)
+    tasks: list[asyncio.Task[None]] = []
     try:
+        await ground.database.migrate()
+        tasks += [asyncio.create_task(sender.run()), asyncio.create_task(_sweep(ground.database, nodes))]
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        ground.passwords.close()
+        await ground.database.close()
+
+
+async def _dismiss(fanout: Fanout, _app: web.Application) -> None:
+    """Let the listeners go; they come back to whoever answers next."""
+    fanout.stop()

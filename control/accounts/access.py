@@ -20,12 +20,13 @@ class Access:
     def identity(self, request: web.Request) -> Identity | None:
         """Return whom the request is from, or None when it shows nothing.
 
-        Raises `Refused` with UNAUTHENTICATED when what it shows is not valid (any more): the caller
-        believes to be somebody, and must not be taken for a stranger.
+        Raises `Refused` with UNAUTHENTICATED when it shows an account's token that is not valid (any
+        more): the caller believes to be somebody, and must not be taken for a stranger. A guest is
+        nobody without a valid token, and joins again by name.
         """
-        token = _bearer(request) or request.cookies.get(ACCESS_COOKIE) or request.cookies.get(GUEST_COOKIE)
+        token = _bearer(request) or request.cookies.get(ACCESS_COOKIE)
         if token is None:
-            return None
+            return self._tokens.read(request.cookies.get(GUEST_COOKIE, ""))
         identity = self._tokens.read(token)
         if identity is None:
             raise Refused(Reason.UNAUTHENTICATED)

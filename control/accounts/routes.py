@@ -97,9 +97,7 @@ class AccountRoutes:
     async def refresh(self, request: web.Request) -> web.Response:
         """Give new tokens for a refresh token, from the body or the cookie."""
         self._limits.refresh.take(request[CALLER].rate_key)
-        body = await read_json(request, Renewal) if request.can_read_body else Renewal()
-        token = body.refresh_token or request.cookies.get(REFRESH_COOKIE)
-        device = await self._renew(token)
+        device = await self._renew(await _shown(request))
         if device is None:
             response = refusal(request, Refused(Reason.UNAUTHENTICATED))
             _forget(response)
@@ -124,9 +122,7 @@ class AccountRoutes:
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """Sign this device out. The access token it holds stays good for the rest of its short life."""
-        token = request.cookies.get(REFRESH_COOKIE)
-        body = await read_json(request, Renewal) if request.can_read_body else Renewal()
-        token = body.refresh_token or token
+        token = await _shown(request)
         if token is not None:
             async with self._database.write() as session:
                 await self._accounts.sign_out(session, token)
@@ -181,6 +177,12 @@ def local_path(target: str) -> str:
         return "/"
     local = target.startswith("/") and not target.startswith(("//", "/\\")) and not url.absolute
     return str(url) if local else "/"
+
+
+async def _shown(request: web.Request) -> str | None:
+    """Return the refresh token that the request shows, in its body or as a cookie."""
+    body = await read_json(request, Renewal) if request.can_read_body else Renewal()
+    return body.refresh_token or request.cookies.get(REFRESH_COOKIE)
 
 
 def _forget(response: web.Response) -> None:

@@ -37,14 +37,6 @@ def decode(body: bytes, schema: type[Body]) -> Body:
         raise Refused(Reason.BAD_REQUEST) from error
 
 
-def _anything(body: bytes) -> object:
-    """Return whatever JSON it is; a body may be of the wrong kind first, and no JSON further on."""
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Refused(Reason.BAD_REQUEST) from error
-
-
 def answer(value: object, status: int = 200) -> web.Response:
     """Return `value` as a JSON response."""
     return web.Response(body=msgspec.json.encode(value), content_type="application/json", status=status)
@@ -73,6 +65,14 @@ def _printable(text: str) -> str:
         for sign in text
         if sign in "\n\t" or not (unicodedata.category(sign) in ("Cc", "Cs") or sign in _BIDI_CONTROLS)
     )
+
+
+def _anything(body: bytes) -> object:
+    """Return whatever JSON it is; a body may be of the wrong kind first, and no JSON further on."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refused(Reason.BAD_REQUEST) from error
 
 
 def _wrong_fields(values: object, schema: type[Body]) -> dict[str, str]:

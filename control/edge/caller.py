@@ -5,6 +5,7 @@ requests that a browser may have made on its own, that is all without a bearer t
 own pages.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from yarl import URL
 
 from control.refusals import Reason, Refused
 from control.settings import Network
+
+log = logging.getLogger(__name__)
 
 Address = IPv4Address | IPv6Address
 
@@ -74,15 +77,17 @@ def refuse_cross_site(request: web.Request, our_cookies: Sequence[str]) -> None:
     )
     if not changes or hdrs.AUTHORIZATION in request.headers:
         return
+    base = str(request[CALLER].base.origin())
     origin = request.headers.get(hdrs.ORIGIN)
     site = request.headers.get("Sec-Fetch-Site")
     if origin is not None:
-        same = origin == str(request[CALLER].base.origin())
+        same = origin == base
     elif site is not None:
         same = site == "same-origin"
     else:
         same = not any(name in request.cookies for name in our_cookies)
     if not same:
+        log.warning("refused origin %s at %s; a proxy of yours? see --public-url", origin or site, base)
         raise Refused(Reason.CROSS_SITE)
 
 

@@ -18,6 +18,8 @@ from control.settings import Settings
 
 log = logging.getLogger(__name__)
 
+UPGRADED = 101
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -45,7 +47,8 @@ class Edge:
             route = _route(request)
             method = request.method if request.method in hdrs.METH_ALL else "OTHER"
             self._metrics.requests.labels(method, route, str(status)).inc()
-            self._metrics.request_s.labels(route).observe(took_s)
+            if status != UPGRADED:  # a WebSocket lasts as long as it is wanted
+                self._metrics.request_s.labels(route).observe(took_s)
             log.info("%s %s %d %.1f ms id=%s", method, route, status, took_s * 1e3, request[REQUEST_ID])
         return response
 

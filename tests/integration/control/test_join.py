@@ -106,6 +106,14 @@ async def test_who_believes_to_be_signed_in_is_not_taken_for_a_guest(control: Co
     assert (await join(ann, meeting, name="Ann")).code == "unauthenticated"
 
 
+async def test_a_guest_whose_cookie_is_of_no_use_any_more_joins_again(control: Control) -> None:
+    await control.report()
+    meeting = await control.meeting(await control.person())
+    ours = {"Cookie": "parley_guest=nonsense", "Origin": str(control.base.origin())}
+    reply = await control.client().post(f"/api/meetings/{meeting['code']}/join", {"name": "G"}, headers=ours)
+    assert reply.status == 200
+
+
 async def test_unknown_and_ended_meetings_are_not_joined(control: Control) -> None:
     await control.report()
     ann = await control.person()
