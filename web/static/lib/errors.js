@@ -7,7 +7,7 @@
 
 /** Sentences for the codes that arise on this side. @type {Readonly<Record<string, string>>} */
 export const SENTENCES = Object.freeze({
-  permission_denied: "The browser was not allowed to use it. Allow it in the address bar's permissions, then try again.",
+  permission_denied: "It was not allowed. Allow it for this page in the browser's address bar, then try again.",
   no_microphone: "No microphone was found. Plug one in, or join without: you can still listen and write.",
   no_camera: "No camera was found. Plug one in, or join without: others see your name.",
   device_in_use: "Another program or tab is using it. Close that one, then try again.",

@@ -15,6 +15,11 @@ const ENDINGS = {
   guests_not_allowed: { title: "This meeting is for accounts only", text: "The host does not let guests in. Sign in, or make an account, then join.", again: false },
 };
 
+/** Whether an error ends the matter for this page, whatever it was about to do. @param {ParleyError} error */
+export function isEnding(error) {
+  return error.code in ENDINGS;
+}
+
 /**
  * @param {ParleyError} error why it is over
  * @param {{canRead: boolean, signedIn: boolean}} options

@@ -9,7 +9,7 @@
 
 const GAP = 8;
 const PICTURE = 16 / 9;
-const NARROWEST = 3 / 4;
+const NARROWEST = 3 / 5;
 
 /** Up to this width a stage is a phone's: three tiles would be too small, so one's own floats. */
 const SMALL = 640;

@@ -1,6 +1,5 @@
 /** Before the call: the camera's picture, the microphone's level, the devices, the name; and what to do when one fails. */
 
-import { asParleyError } from "../lib/errors.js";
 import { Level } from "../lib/level.js";
 import { find, icon, make, setIcon } from "./dom.js";
 import { onSend, showNotice } from "./forms.js";
@@ -8,7 +7,10 @@ import { remembered } from "./settings.js";
 
 /** @typedef {import("../lib/meeting.js").Meeting} Meeting @typedef {import("../lib/errors.js").ParleyError} ParleyError */
 
-const TITLES = { microphone: "Microphone", camera: "Camera", screen: "Screen" };
+/** @typedef {"microphone" | "camera"} Device */
+
+/** What trying again can mend, once the person has done as told. */
+const MENDABLE = new Set(["permission_denied", "device_in_use", "device_failed", "no_microphone", "no_camera"]);
 
 export class Lobby {
   #meeting;
@@ -20,14 +22,21 @@ export class Lobby {
   #problems = find('[data-part="device-problems"]');
   /** @type {Level | null} */
   #level = null;
+  /** @type {MediaStreamTrack | null} */
+  #measured = null;
   #metering = 0;
+  /** @type {Map<Device, ParleyError>} why each device is not on */
+  #faults = new Map();
 
   /** @param {Meeting} meeting */
   constructor(meeting) {
     this.#meeting = meeting;
     const { local } = meeting;
     local.on("change", () => this.#show());
-    local.on("problem", ({ device, error }) => this.#explain(device, error));
+    local.on("problem", ({ device, error }) => {
+      if (device !== "screen") this.#faults.set(device, error);
+      this.#explain();
+    });
     find('[data-action="lobby-mic"]').onclick = () => local.turn("microphone", !local.isOn("microphone"));
     find('[data-action="lobby-camera"]').onclick = () => local.turn("camera", !local.isOn("camera"));
     onSend(this.#form, ({ name = "" }) => this.#join(name.trim()));
@@ -62,10 +71,8 @@ export class Lobby {
     showNotice(this.#form, "");
     try {
       await this.#meeting.join({ name });
-    } catch (thrown) {
-      const error = asParleyError(thrown);
-      if (this.#meeting.call.state === "idle" && Object.keys(error.fields).length === 0) this.fail(error);
-      else if (this.#meeting.call.state === "idle") throw error;
+    } catch (error) {
+      if (this.#meeting.call.state === "idle") throw error; // else the person has left meanwhile
     }
   }
 
@@ -79,23 +86,36 @@ export class Lobby {
     if (camera && /** @type {MediaStream | null} */ (this.#video.srcObject)?.getVideoTracks()[0] !== camera) {
       this.#video.srcObject = new MediaStream([camera]);
     }
-    for (const device of /** @type {const} */ (["microphone", "camera"])) {
-      if (local.isOn(device)) this.#problems.querySelector(`[data-device="${device}"]`)?.remove();
-    }
+    const mended = [...this.#faults.keys()].filter((device) => local.isOn(device) && this.#faults.delete(device));
+    if (mended.length > 0) this.#explain();
+    const microphone = local.isOn("microphone") ? local.track("microphone") : null;
+    if (microphone === this.#measured) return;
     this.#closeLevel();
-    const microphone = local.track("microphone");
-    if (microphone && local.isOn("microphone")) this.#openLevel(microphone);
+    if (microphone) this.#openLevel(microphone);
   }
 
-  /** @param {"microphone" | "camera" | "screen"} device @param {ParleyError} error */
-  #explain(device, error) {
+  /** Say why devices are not on; once, where both fail for one reason. */
+  #explain() {
     if (this.#root.hidden) return;
-    // On an insecure page both fail for the one reason: say it once.
-    if (error.code === "insecure_context") this.#problems.replaceChildren();
-    this.#problems.querySelector(`[data-device="${device}"]`)?.remove();
-    const title = error.code === "insecure_context" ? "Camera and microphone" : TITLES[device];
+    const [microphone, camera] = [this.#faults.get("microphone"), this.#faults.get("camera")];
+    const notices = [];
+    if (microphone && microphone.code === camera?.code) {
+      notices.push(this.#notice("Camera and microphone", microphone, ["microphone", "camera"]));
+    } else {
+      if (microphone) notices.push(this.#notice("Microphone", microphone, ["microphone"]));
+      if (camera) notices.push(this.#notice("Camera", camera, ["camera"]));
+    }
+    this.#problems.replaceChildren(...notices);
+  }
+
+  /** @param {string} title @param {ParleyError} error @param {Device[]} devices */
+  #notice(title, error, devices) {
+    const again = () => devices.forEach((device) => void this.#meeting.local.turn(device, true));
+    const button = MENDABLE.has(error.code)
+      ? make("button", { type: "button", className: "button compact", onclick: again }, "Try again")
+      : null;
     const text = make("div", {}, make("strong", {}, title), error.message);
-    this.#problems.append(make("div", { className: "notice", dataset: { device, code: error.code } }, icon("alert"), text));
+    return make("div", { className: "notice", dataset: { code: error.code } }, icon("alert"), text, button);
   }
 
   /** @param {MediaStreamTrack} track */
@@ -109,6 +129,7 @@ export class Lobby {
       this.#metering = requestAnimationFrame(draw);
     };
     this.#level = level;
+    this.#measured = track;
     draw();
   }
 
@@ -116,6 +137,7 @@ export class Lobby {
     cancelAnimationFrame(this.#metering);
     this.#level?.close();
     this.#level = null;
+    this.#measured = null;
     for (const bar of this.#meter.children) bar.classList.remove("lit");
     this.#meter.setAttribute("aria-valuenow", "0");
   }

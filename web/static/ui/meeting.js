@@ -11,7 +11,7 @@ import { ChatPanel } from "./chat-panel.js";
 import { Controls } from "./controls.js";
 import { DevicePickers } from "./devices.js";
 import { find, make } from "./dom.js";
-import { showEnding } from "./ended.js";
+import { isEnding, showEnding } from "./ended.js";
 import { Lobby } from "./lobby.js";
 import { PeoplePanel } from "./people-panel.js";
 import { Reactions } from "./reactions.js";
@@ -77,7 +77,7 @@ class Page {
     try {
       await this.meeting.rejoin(memory);
     } catch (error) {
-      if (this.meeting.call.state !== "idle") return;
+      if (this.meeting.call.state !== "idle" || isEnding(asParleyError(error))) return;
       await this.#openLobby({ devices: false });
       this.lobby.fail(asParleyError(error));
     }
@@ -99,7 +99,8 @@ class Page {
       this.controls.show();
       if (was === "reconnecting") toast("You are back in the meeting.", { seconds: 3 });
     }
-    if (state === "ended") void this.#end(error ?? new ParleyError("left"));
+    const over = state === "ended" || (state === "idle" && error !== null && isEnding(error));
+    if (over) void this.#end(error ?? new ParleyError("left"));
   }
 
   /** @param {ParleyError} error */

@@ -24,6 +24,7 @@ export class PeoplePanel {
     const { peers } = this.#meeting.call.room ?? { peers: [] };
     this.#present.replaceChildren(...peers.map((peer) => this.#person(peer)));
     find('[data-part="people-count"]').textContent = String(peers.length);
+    find('.controls [data-action="people"]').setAttribute("aria-label", `People, ${peers.length}`);
   }
 
   /** @param {PeerInfo} peer */
