@@ -1,6 +1,9 @@
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -159,6 +162,22 @@ async def test_a_node_that_falls_silent_has_lost_its_people(start: Start) -> Non
     await call.control.report(call.gone(2))  # it was there all the time, and tells it better
     assert (await call.people())[0]["left_at"] == "2031-05-04T12:00:10.600000Z"
     assert await call.events() == ["joined", "left"]
+
+
+async def test_a_node_that_stays_away_is_forgotten(start: Start, tmp_path: Path) -> None:
+    call = await call_on(await start(node_lease_s=0.5))
+    assert (await call.control.report(call.entered(5))).json == {"acknowledged": 5}
+    call.control.clock.forward(24 * 3600 + 1)
+
+    async def nodes() -> int:
+        with closing(sqlite3.connect(tmp_path / "data" / "control.sqlite")) as connection:
+            return sum(
+                connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                for table in ("nodes", "boots")
+            )
+
+    await until("the node forgotten", nodes, accept=lambda count: count == 0)
+    assert (await call.control.report()).json == {"acknowledged": 0}
 
 
 async def test_reports_need_the_clusters_token(control: Control) -> None:
