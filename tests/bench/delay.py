@@ -9,7 +9,6 @@ import asyncio
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.load.light.reader import StampingReader
 from tests.load.light.reception import Reception
 from tests.load.light.sources import VideoStream, made_at
 from tests.load.light.traffic import Traffic
+from tests.load.outcome import quantile
 
 _SETTLE_S = 1.0
 _DIRECT_PACKETS = 500
@@ -105,8 +105,3 @@ async def _direct(pump: Pump) -> list[float]:
                 sender.sendto(packet, receiver.getsockname())
             await asyncio.sleep(max(0.0, stream.next_due - time.monotonic()))
     return sorted(arrivals.delays)
-
-
-def quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the value below which that share of sorted values lies; 0 of none."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.delay import quantile
 from tests.bench.parley import Parley
 from tests.bench.scenario import VIDEO
 from tests.load.light.bot import LightBot, Shape, watch
 from tests.load.light.dtls import Profile
 from tests.load.light.pump import Pump
+from tests.load.outcome import quantile
 from tests.load.process import Memory
 
 _SETTLE_S = 2.0

@@ -15,7 +15,7 @@ from tests.load.api import Api, ApiFailed
 from tests.load.light.bot import SIMULCAST, LightBot, Shape
 from tests.load.light.dtls import Identity
 from tests.load.light.pump import Pump
-from tests.load.outcome import Outcome, summary
+from tests.load.outcome import Visit, summary
 from tests.load.participant import Bot
 from tests.load.voices import turns
 
@@ -80,13 +80,13 @@ def command(control: str, **asked: Any) -> None:
     report(asyncio.run(visit(control, Request(**asked))))
 
 
-def report(outcomes: list[Outcome]) -> None:
+def report(outcome: Visit) -> None:
     """Print the report and exit accordingly."""
-    click.echo(summary(outcomes))
-    sys.exit(1 if any(outcome.failure for outcome in outcomes) else 0)
+    click.echo(summary(outcome))
+    sys.exit(1 if outcome.failed else 0)
 
 
-async def visit(control: str, request: Request) -> list[Outcome]:
+async def visit(control: str, request: Request) -> Visit:
     """Return what became of each bot. Raises click.ClickException if no meeting can be made."""
     connector = aiohttp.TCPConnector(limit=0)
     # Each guest is somebody else: no cookies, or the next would come as the one before.

@@ -2,17 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import aiohttp
 
 from tests.load.api import Admission, Api, ApiFailed
-from tests.load.outcome import Outcome
+from tests.load.outcome import Outcome, Visit
 from tests.load.participant import NOTHING, Bot, BotFailed, Tally
 
 _AT_ONCE = 8
 _LEAVE_S = 10.0
+_LAG_STEP_S = 0.02
+_PATIENCE_S = 10.0
+_PATIENCE_STEP_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class _Place:
     before: Tally = NOTHING
 
 
-async def run(fleet: Fleet, api: Api, http: aiohttp.ClientSession) -> list[Outcome]:
+async def run(fleet: Fleet, api: Api, http: aiohttp.ClientSession) -> Visit:
     """Return what became of every bot. Raises ApiFailed if no meetings can be made."""
     await api.register()
     codes = [await api.create_meeting(f"Bots {number + 1}") for number in range(fleet.rooms)]
@@ -57,11 +60,28 @@ async def run(fleet: Fleet, api: Api, http: aiohttp.ClientSession) -> list[Outco
         for _, place in places:
             place.before = place.bot.tally()
         began = time.monotonic()
-        await asyncio.sleep(fleet.seconds)
+        lag_s = await _watch_lag(fleet.seconds)
+        await _patience(place.bot for _, place in places if place.connected_at is not None)
         over_s = time.monotonic() - began
-        return [_outcome(place, over_s) for _, place in places]
+        return Visit(tuple(_outcome(place, over_s) for _, place in places), lag_s)
     finally:
         await asyncio.gather(*(_leave(place) for _, place in places))
+
+
+async def _watch_lag(seconds: float) -> float:
+    """Let time pass; return the most by which this process was late for anything."""
+    worst, end = 0.0, time.monotonic() + seconds
+    while (due := time.monotonic() + _LAG_STEP_S) < end:
+        await asyncio.sleep(_LAG_STEP_S)
+        worst = max(worst, time.monotonic() - due)
+    return worst
+
+
+async def _patience(bots: Iterable[Bot]) -> None:
+    """Give bots that miss something a little longer before they are judged."""
+    waiting, deadline = list(bots), time.monotonic() + _PATIENCE_S
+    while (waiting := [bot for bot in waiting if bot.missing()]) and time.monotonic() < deadline:
+        await asyncio.sleep(_PATIENCE_STEP_S)
 
 
 async def _enter(api: Api, http: aiohttp.ClientSession, code: str, place: _Place) -> None:

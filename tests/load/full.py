@@ -95,18 +95,19 @@ class _Slot:
     Counting stands in front of aiortc's own handling of a packet, which goes on as it would.
     """
 
-    def __init__(self, receiver: RTCRtpReceiver) -> None:
-        self.kind: str = receiver.track.kind
+    def __init__(self, kind: str, receiver: RTCRtpReceiver) -> None:
+        self.kind = kind
         self.continuity = Continuity()
         self.reception: Reception | None = None
         self.nacks = 0
         self.first_frame_at: float | None = None
         self._repairs: int | None = None
+        self._receiver = receiver
+        self._playing: asyncio.Task[None] | None = None
         self._handle = receiver._handle_rtp_packet
         self._ask = receiver._send_rtcp_nack
         receiver._handle_rtp_packet = self._count  # type: ignore[method-assign]
         receiver._send_rtcp_nack = self._count_nack  # type: ignore[method-assign]
-        self._playing = asyncio.create_task(self._play(receiver.track), name="slot")
 
     def expect(self, section: sdp.Section) -> None:
         """Learn the slot's SSRCs from the node's answer."""
@@ -114,10 +115,15 @@ class _Slot:
             self.reception = Reception(section.ssrcs[0])
             self._repairs = section.repairs.get(section.ssrcs[0])
 
+    def play(self) -> None:
+        """Start to play: the track is there once the answer is set."""
+        self._playing = asyncio.create_task(self._play(self._receiver.track), name="slot")
+
     async def close(self) -> None:
         """Stop playing."""
-        self._playing.cancel()
-        await asyncio.wait([self._playing])
+        if self._playing is not None:
+            self._playing.cancel()
+            await asyncio.wait([self._playing])
 
     async def _count(self, packet: RtpPacket, arrival_time_ms: int) -> None:
         now = time.monotonic()
@@ -172,7 +178,7 @@ class FullBot:
             for label, reliable in DATA_CHANNELS.items()
         ]
         await connection.setLocalDescription(await connection.createOffer())
-        self._slots = {str(each.mid): _Slot(each.receiver) for each in receiving}
+        self._slots = {str(each.mid): _Slot(each.kind, each.receiver) for each in receiving}
         offer = connection.localDescription.sdp
         tracks = tuple(_published(source, str(each.mid)) for source, each in sending)
         answer = await self.conversation.open(http, url, Hello(ticket=ticket, offer=offer, tracks=tracks))
@@ -180,6 +186,8 @@ class FullBot:
             if section.mid in self._slots:
                 self._slots[section.mid].expect(section)
         await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        for slot in self._slots.values():
+            slot.play()
         await self._wait_connected(connection)
 
     async def leave(self) -> None:

@@ -18,7 +18,7 @@ import aiohttp
 import click
 
 from tests.load.cli import Request, options, report, visit
-from tests.load.outcome import Outcome
+from tests.load.outcome import Visit
 from tests.load.process import Server
 
 _START_S = 90.0
@@ -79,7 +79,7 @@ def _free_ports() -> tuple[int, int, int]:
         return first.getsockname()[1], second.getsockname()[1], third.getsockname()[1]
 
 
-async def visit_own(request: Request) -> list[Outcome]:
+async def visit_own(request: Request) -> Visit:
     """Return what became of each bot in a service started for them."""
     with tempfile.TemporaryDirectory(prefix="parley-load-") as folder:
         async with service(Path(folder)) as control:
@@ -91,10 +91,10 @@ async def visit_own(request: Request) -> list[Outcome]:
 def command(**asked: Any) -> None:
     """Send bots into a service started for them alone."""
     try:
-        outcomes = asyncio.run(visit_own(Request(**asked)))
+        outcome = asyncio.run(visit_own(Request(**asked)))
     except ServiceFailed as error:
         raise click.ClickException(str(error)) from error
-    report(outcomes)
+    report(outcome)
 
 
 if __name__ == "__main__":

@@ -20,15 +20,30 @@ class Outcome:
     tally: Tally = NOTHING
 
 
+@dataclass(frozen=True)
+class Visit:
+    """All bots of a run. `lag_s` is how late their own process was at worst: it counts as freezes too."""
+
+    outcomes: tuple[Outcome, ...]
+    lag_s: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether any bot could not join, or went without media it should have got."""
+        return any(outcome.failure for outcome in self.outcomes)
+
+
 def quantile(values: Iterable[float], share: float) -> float:
     """Return the value below which that share of the values lies; 0 of none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
+def summary(visit: Visit) -> str:
     """Return the report: one line for each thing, one for each bot that failed."""
-    return "\n".join((*_joins(outcomes), *_media(outcomes), *_failures(outcomes)))
+    outcomes = visit.outcomes
+    lag = f"bots' own lag {visit.lag_s * 1000:.0f} ms at worst"
+    return "\n".join((*_joins(outcomes), *_media(outcomes), lag, *_failures(outcomes)))
 
 
 def _joins(outcomes: Sequence[Outcome]) -> Iterator[str]:

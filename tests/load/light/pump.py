@@ -14,7 +14,6 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Protocol, Self
 
 from tests.load.light.reader import BatchReader, Reader
@@ -41,7 +40,6 @@ class Pump:
         self._endpoints: dict[int, tuple[socket.socket, Endpoint]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
-        self._tasks = asyncio.TaskGroup()  # so that a fault on a tick ends what waits for the pump
         self.worst_lag_s = 0.0
         """How late the latest tick came since this was last set to zero."""
 
@@ -83,18 +81,22 @@ class Pump:
         return self.call_at(time.monotonic() + random.random() * period_s, again)
 
     async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
-        self._ticking = self._tasks.create_task(self._tick(), name="pump")
+        self._owner = asyncio.current_task()
+        self._ticking = asyncio.create_task(self._tick(), name="pump")
+        self._ticking.add_done_callback(self._stopped)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._ticking.cancel()
-        try:
-            await self._tasks.__aexit__(kind, error, trace)
-        finally:
-            self._close()
+        await asyncio.wait([self._ticking])
+        self._close()
+        if not self._ticking.cancelled():
+            await self._ticking
+
+    def _stopped(self, ticking: asyncio.Task[None]) -> None:
+        """End who waits for the pump when a fault has ended it."""
+        if not ticking.cancelled() and self._owner is not None:
+            self._owner.cancel()
 
     def _close(self) -> None:
         for sock, _endpoint in tuple(self._endpoints.values()):

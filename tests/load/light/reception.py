@@ -226,6 +226,7 @@ class VideoReception(Reception):
             self.lost += len(self.missing)
             self.missing.clear()
             self._decodable = True
+            self._frame_due = False  # what waited for a repair is overtaken
 
     def _judge(self, *, ends_frame: bool, now: float) -> None:
         self._frame_due |= ends_frame

@@ -1,0 +1,24 @@
+"""The benchmark works, whatever the machine is worth: a smoke run measures everything once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+needs_namespace = pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace, which needs root")
+
+
+@needs_namespace
+def test_a_quick_run_measures_everything(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--no-janus", "--output", str(tmp_path)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    (written,) = tmp_path.glob("*.json")
+    document = json.loads(written.read_text())
+    assert {run["subject"] for run in document["runs"]} == {"kernel, sendto", "parley"}
+    assert all(delay["p50_ms"] > 0 for delay in document["delay"])
+    assert [memory["sending"] for memory in document["memory"]] == [False, True]
+    assert document["joins"]["first_media_p50_ms"] > 0
