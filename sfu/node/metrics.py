@@ -12,9 +12,8 @@ from prometheus_client.registry import Collector
 
 from sfu.media.tally import Tally
 from sfu.node.node import Node
-from sfu.node.totals import Histogram
 from sfu.room.peer import Peer
-from sfu.transport.counters import LinkState
+from sfu.transport.counters import Histogram, LinkState
 
 
 class Metrics(Collector):
@@ -36,6 +35,11 @@ class Metrics(Collector):
         yield from self._media()
         totals = self._node.totals
         yield _histogram("loop_lag_seconds", "How late the event loop's ticks come.", totals.lag)
+        yield _histogram(
+            "forward_delay_seconds",
+            "From waking for datagrams to having sent what came of them.",
+            self._node.network.counters.forward_delay,
+        )
 
     def _presence(self) -> Iterator[Metric]:
         node = self._node

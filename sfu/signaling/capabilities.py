@@ -24,7 +24,7 @@ class Capabilities:
     extensions: Mapping[str, extensions.Use]
     most_rids: int = 4
     most_ssrcs: int = 16
-    max_message_size: int = 64 * 1024
+    max_message_size: int = 16 * 1024
     limits: Limits = field(default_factory=Limits)
 
 

@@ -1,8 +1,12 @@
 """What the network's edge counts: plain numbers, for the metrics page to read whenever it likes."""
 
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+DELAY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 
 class Drop(StrEnum):
@@ -82,6 +86,22 @@ class LinkEnd(StrEnum):
     """A bug of ours; the log has the traceback."""
 
 
+class Histogram:
+    """Counts of observations at or below each bound (the last: above all), and their sum, in seconds."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float] = DELAY_BUCKETS_S) -> None:
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value, `times` over."""
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.sum += value * times
+
+
 @dataclass(slots=True)
 class Counters:
     """Totals since the node started, except `links`, which holds how many are in each state now."""
@@ -101,3 +121,5 @@ class Counters:
     links: Counter[LinkState] = field(default_factory=Counter)
     ends: Counter[LinkEnd] = field(default_factory=Counter)
     drops: Counter[Drop] = field(default_factory=Counter)
+    forward_delay: Histogram = field(default_factory=Histogram)
+    """From waking for datagrams to having sent what came of them, once per datagram."""

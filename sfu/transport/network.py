@@ -34,14 +34,12 @@ MEDIA = range(128, 192)
 class Network:
     """A node's network: opened once, closed once; in between, links are made on it.
 
-    `before_flush` is called at the end of each drain, before what was queued is flushed; it may queue
-    more. `fingerprint` is that of our certificate, as SDP has it.
+    `fingerprint` is that of our certificate, as SDP has it.
     """
 
     def __init__(self, settings: NetworkSettings, certificate: Certificate) -> None:
         self.counters = Counters()
         self.fingerprint = certificate.fingerprint
-        self.before_flush: Callable[[], None] | None = None
         self._settings = settings
         self._certificate = certificate
         self._directory = Directory()
@@ -99,6 +97,7 @@ class Network:
     def _drain(self, receive: Callable[[memoryview], tuple[int, Address]]) -> None:
         """Take what a socket holds, up to DRAIN_LIMIT datagrams, and send what came of it."""
         now = self._loop.time()
+        before = self.counters.datagrams_in
         octets = self._buffer.octets
         for _ in range(DRAIN_LIMIT):
             try:
@@ -112,13 +111,8 @@ class Network:
                 self._take(size, source, now)
             except Exception:
                 self._contain(source)
-        if self.before_flush is not None:
-            try:
-                self.before_flush()
-            except Exception:
-                logger.exception("The hook before the flush raised")
-                self.counters.faults += 1
         self.flush()
+        self.counters.forward_delay.observe(self._loop.time() - now, self.counters.datagrams_in - before)
 
     def _take(self, size: int, source: Address, now: float) -> None:
         """Hand the datagram in the buffer to whom it belongs."""

@@ -388,17 +388,3 @@ class TestNetwork:
         other = Network(NetworkSettings(port=network.port), network._certificate)
         with pytest.raises(OSError, match="in use"):
             await other.open()
-
-    async def test_more_is_queued_before_the_flush(self, network: Network, connect: Connect) -> None:
-        pair = await connect(network)
-        calls = []
-
-        def report() -> None:
-            calls.append(True)
-            pair.link.send_rtcp(receiver_report(3))
-
-        network.before_flush = report
-        pair.client.send_rtp(rtp(1))
-        await until(lambda: pair.client.srtp)
-        assert pair.client.received_rtcp()[0] == receiver_report(3)
-        assert calls

@@ -240,7 +240,7 @@ def test_an_offer_of_data_alone() -> None:
     negotiation = negotiate(offer(data("0", "a=sctp-port:5000")), golden.LOCAL)
     assert negotiation.plan.data
     assert "m=application 8082 UDP/DTLS/SCTP webrtc-datachannel\r\n" in negotiation.answer
-    assert "a=sctp-port:5000\r\na=max-message-size:65536\r\n" in negotiation.answer
+    assert "a=sctp-port:5000\r\na=max-message-size:16384\r\n" in negotiation.answer
 
 
 def test_a_slot_without_rtx_has_one_ssrc() -> None:
