@@ -31,7 +31,7 @@ def called(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CONTROL)))
 def test_sql_is_in_stores_alone(path: Path) -> None:
-    """So that one file per slice shows all it asks of the database; others may name the session and errors."""
+    """So that a slice shows in one file what it asks of the database."""
     if path.name in ("store.py", "database.py"):
         return
     for module, name in imported(path):
