@@ -79,8 +79,11 @@ async def _watch_lag(seconds: float) -> float:
 
 async def _patience(bots: Iterable[Bot]) -> None:
     """Give bots that miss something a little longer before they are judged."""
-    waiting, deadline = list(bots), time.monotonic() + _PATIENCE_S
-    while (waiting := [bot for bot in waiting if bot.missing()]) and time.monotonic() < deadline:
+    waiting = list(bots)
+    for _ in range(int(_PATIENCE_S / _PATIENCE_STEP_S)):
+        waiting = [bot for bot in waiting if bot.missing()]
+        if not waiting:
+            return
         await asyncio.sleep(_PATIENCE_STEP_S)
 
 
