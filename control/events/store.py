@@ -6,6 +6,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from control.database import Base
 
+PRUNE_EVERY = 50
+
 
 class Feed(Base):
     """How far a meeting's events have got."""
@@ -54,11 +56,12 @@ async def last_number(session: AsyncSession, meeting_id: str) -> int:
 
 
 async def add(session: AsyncSession, event: Event, kept: int) -> None:
-    """Add the event, and drop what is older than the last `kept` ones."""
+    """Add the event, and now and then drop what is older than the last `kept` ones."""
     session.add(event)
     await session.flush()
-    old = Event.number <= event.number - kept
-    await session.execute(delete(Event).where(Event.meeting_id == event.meeting_id, old))
+    if event.number % PRUNE_EVERY == 0:
+        old = Event.number <= event.number - kept
+        await session.execute(delete(Event).where(Event.meeting_id == event.meeting_id, old))
 
 
 async def between(session: AsyncSession, meeting_id: str, after: int, until: int, limit: int) -> list[Event]:

@@ -1,12 +1,16 @@
 import asyncio
 import itertools
 import socket
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
+from control.events import store
 from control.settings import Limits
 from tests.integration.control.conftest import Start
 from tests.integration.control.harness import Client, Control
@@ -17,12 +21,12 @@ Socket = aiohttp.ClientWebSocketResponse
 
 
 async def frames(ear: Socket, count: int) -> list[Any]:
-    return [await ear.receive_json(timeout=10) for _ in range(count)]
+    return [await ear.receive_json(timeout=20) for _ in range(count)]
 
 
 async def closed_with(ear: Socket) -> tuple[int | None, Any]:
     """Read on to the end; the code and the reason of it."""
-    while (message := await ear.receive(timeout=10)).type is WSMsgType.TEXT:
+    while (message := await ear.receive(timeout=20)).type is WSMsgType.TEXT:
         pass
     assert message.type is WSMsgType.CLOSE
     return message.data, message.extra
@@ -125,6 +129,17 @@ async def test_what_is_no_longer_kept_is_a_reset(start: Start, after: int, reset
             assert [frame["id"] for frame in await frames(ear, 6 - after)] == list(range(after + 1, 7))
         await say(ann, code, "live")
         assert (await frames(ear, 1))[0]["id"] == 7
+
+
+async def test_only_the_latest_events_are_kept(start: Start, tmp_path: Path) -> None:
+    control = await start(limits=Limits(event_history=3))
+    ann = await control.person("Ann")
+    code = await meeting_of(control, ann)
+    for number in range(store.PRUNE_EVERY - 1):
+        await say(ann, code, f"m{number}")
+    with closing(sqlite3.connect(tmp_path / "data" / "control.sqlite")) as connection:
+        numbers = [number for (number,) in connection.execute("SELECT number FROM events ORDER BY number")]
+    assert numbers == [store.PRUNE_EVERY - 2, store.PRUNE_EVERY - 1, store.PRUNE_EVERY]
 
 
 async def refused(client: Client, code: str, **options: Any) -> int:

@@ -125,7 +125,7 @@ async def test_ending_at_the_same_time_ends_once(control: Control) -> None:
     code = (await control.meeting(ann))["code"]
     await asyncio.gather(*(ann.post(f"/api/meetings/{code}/end") for _ in range(5)))
     async with await ann.listen(code, after=0) as socket:
-        frames = [await socket.receive_json(timeout=5) for _ in range(3)]
+        frames = [await socket.receive_json(timeout=20) for _ in range(3)]
     assert [frame["type"] for frame in frames] == ["ready", "message", "ended"]
     assert frames[0]["id"] == 2
 

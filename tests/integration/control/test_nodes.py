@@ -50,8 +50,8 @@ class Call:
     async def events(self) -> list[str]:
         """Types of all events so far, but for the messages."""
         async with await self.host.listen(self.code, after=0) as socket:
-            latest = (await socket.receive_json(timeout=5))["id"]
-            frames = [await socket.receive_json(timeout=5) for _ in range(latest)]
+            latest = (await socket.receive_json(timeout=20))["id"]
+            frames = [await socket.receive_json(timeout=20) for _ in range(latest)]
         return [frame["type"] for frame in frames if frame["type"] != "message"]
 
 

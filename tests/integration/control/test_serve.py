@@ -59,9 +59,9 @@ async def test_it_starts_on_nothing_and_stops_when_told(tmp_path: Path, number: 
             async with http.post(f"{base}/api/meetings", json={"title": "x"}, headers=bearer) as response:
                 code = (await response.json())["code"]
             async with http.ws_connect(f"{base}/api/meetings/{code}/events", headers=bearer) as listener:
-                assert (await listener.receive_json(timeout=10))["type"] == "ready"
+                assert (await listener.receive_json(timeout=20))["type"] == "ready"
                 process.send_signal(number)
-                goodbye = await listener.receive(timeout=10)
+                goodbye = await listener.receive(timeout=20)
                 assert (goodbye.type, goodbye.data) == (WSMsgType.CLOSE, 1001)
         _, log = await asyncio.wait_for(process.communicate(), 20)
     finally:
