@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import namespace, report, scenario
+from tests.bench import namespace, priority, report, scenario
 from tests.bench.delay import measure_delay
 from tests.bench.janus import Janus, installed
 from tests.bench.kernel import Floor
@@ -122,7 +122,8 @@ def main(
     if janus and not installed():
         click.echo("Janus is not installed (Debian package janus): measuring without it.", err=True)
         janus = False
-    results = asyncio.run(run(plan, janus=janus))
+    with priority.first():
+        results = asyncio.run(run(plan, janus=janus))
     click.echo(report.table(results))
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     report.write(results, output / f"{stamp}.json")

@@ -5,14 +5,11 @@ benchmark off the machine's real interfaces. The namespace has no name: it ends 
 it. Needs root, or a kernel that lets users make namespaces.
 """
 
-import contextlib
 import os
 import subprocess
 import sys
 
 ADDRESS = "10.77.0.1"
-_NICENESS = -15
-"""Servers and generator alike go before the machine's other work, which would only add noise."""
 _INSIDE = "PARLEY_BENCH_INSIDE"
 
 
@@ -27,8 +24,6 @@ def enter(module: str, arguments: list[str]) -> None:
 
 
 def _furnish() -> None:
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     for words in (
         "ip link set lo up",
         "ip link add bench0 type veth peer name bench1",

@@ -135,7 +135,7 @@ class Reception:
             lost=gone,
             highest=max(0, self.highest),
             last_report=self._sender_report[0],
-            delay_since=int((now - self._sender_report[1]) * 65536) if self._sender_report[0] else 0,
+            delay_since=max(0, int((now - self._sender_report[1]) * 65536)) if self._sender_report[0] else 0,
         )
 
     def _skip(self, count: int, now: float) -> None:
