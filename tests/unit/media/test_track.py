@@ -1,0 +1,233 @@
+"""Which layer a tile gets, and how a publisher is asked: often enough, never more."""
+
+import pytest
+
+from sfu.media.layer import ALIVE_S
+from sfu.media.track import (
+    KEY_FRAME_FRESH_S,
+    KEY_FRAME_PATIENCE_S,
+    KEY_FRAME_RETRY_S,
+    KEY_FRAME_SLOW_RETRY_S,
+    SENDER_SSRC,
+)
+from sfu.rtp import rtcp
+from sfu.rtp.missing import MAX_MISSING, MAX_TRIES
+from tests.unit.media.stage import Publisher, microphone, screen
+
+# --- layers ---------------------------------------------------------------------------------------
+
+
+def alive(publisher: Publisher, *layers: int, now: float = 1.0) -> None:
+    for layer in layers:
+        publisher.send(round(now * 100), now=now, layer=layer)
+
+
+@pytest.mark.parametrize(
+    ("height", "rank"),
+    [(0, 0), (1, 0), (180, 0), (200, 0), (201, 1), (360, 1), (400, 1), (401, 2), (720, 2), (4000, 2)],
+)
+def test_a_tile_gets_the_smallest_layer_that_fills_it(height: int, rank: int) -> None:
+    """720 pixels, in layers of 180, 360 and 720; a tenth less than the tile is enough."""
+    publisher = Publisher(rids=("q", "h", "f"))
+    alive(publisher, 0, 1, 2)
+    chosen = publisher.track.choose_layer(height, 1.1)
+    assert chosen is publisher.layers[rank]
+
+
+def test_layers_that_sent_nothing_lately_are_passed_over() -> None:
+    publisher = Publisher(rids=("q", "h", "f"))
+    alive(publisher, 2, now=1.0)
+    alive(publisher, 0, 1, now=2.0)
+    assert publisher.track.choose_layer(720, 1.0 + ALIVE_S - 0.1) is publisher.layers[2]
+    assert publisher.track.choose_layer(720, 1.1 + ALIVE_S) is publisher.layers[1]
+    assert publisher.track.choose_layer(180, 1.1 + ALIVE_S) is publisher.layers[0]
+
+
+def test_a_larger_layer_stands_in_for_smaller_ones_that_are_silent() -> None:
+    publisher = Publisher(rids=("q", "h", "f"))
+    alive(publisher, 2)
+    assert publisher.track.choose_layer(90, 1.1) is publisher.layers[2]
+
+
+def test_when_all_are_silent_the_layer_is_chosen_as_if_none_were() -> None:
+    publisher = Publisher(rids=("q", "h", "f"))
+    alive(publisher, 0, 1, 2)
+    assert publisher.track.choose_layer(360, 99.0) is publisher.layers[1]
+
+
+def test_a_track_of_unknown_size_gives_its_largest_layer() -> None:
+    publisher = Publisher(rids=("q", "h"), height=0)
+    alive(publisher, 0, 1)
+    assert publisher.track.choose_layer(90, 1.1) is publisher.layers[1]
+
+
+@pytest.mark.parametrize("height", [0, 90, 4000])
+@pytest.mark.parametrize("now", [1.1, 99.0])
+def test_a_single_layer_is_always_chosen(height: int, now: float) -> None:
+    publisher = Publisher()
+    alive(publisher, 0)
+    assert publisher.track.choose_layer(height, now) is publisher.layer
+
+
+def test_a_track_without_layers_gives_none() -> None:
+    assert Publisher(rids=()).track.choose_layer(360, 1.0) is None
+
+
+def test_layers_stand_in_order_of_rank_whatever_the_order_they_came() -> None:
+    track = Publisher(rids=()).track
+    for rid, rank in (("f", 2), ("q", 0), ("h", 1)):
+        track.add_layer(rid=rid, rank=rank, ssrc=rank)
+    assert [layer.rid for layer in track.layers] == ["q", "h", "f"]
+
+
+# --- key frames -----------------------------------------------------------------------------------
+
+
+def plis(publisher: Publisher, start: float, seconds: float) -> list[float]:
+    """Tick for a while; return after how many seconds (rounded to the tick) a key frame was asked for."""
+    asked = []
+    for tick in range(round(seconds * 50)):
+        now = start + tick / 50
+        publisher.track.tick(now)
+        if publisher.outlet.plis():
+            asked.append(round(now - start, 2))
+    return asked
+
+
+def test_a_request_goes_out_at_once_and_again_until_the_key_frame_comes() -> None:
+    publisher, shown = Publisher(), screen()
+    shown.slot.show(publisher.track, 720, 10.0)
+    assert publisher.outlet.compounds == [rtcp.picture_loss(SENDER_SSRC, publisher.layer.ssrc)]
+    publisher.outlet.compounds.clear()
+    assert plis(publisher, 10.0, 1.0) == pytest.approx([0.3, 0.6, 0.9], abs=0.05)
+    publisher.send(1, now=11.0, key=True)
+    assert plis(publisher, 11.0, 5.0) == []
+    assert publisher.track.plis_sent == 4
+
+
+def test_requests_become_rarer_when_nothing_comes() -> None:
+    publisher, shown = Publisher(), screen()
+    shown.slot.show(publisher.track, 720, 10.0)
+    publisher.outlet.compounds.clear()
+    asked = plis(publisher, 10.0, 10.0)
+    quick = [at for at in asked if at < KEY_FRAME_PATIENCE_S]
+    slow = [at for at in asked if at > KEY_FRAME_PATIENCE_S]
+    assert len(quick) == pytest.approx(KEY_FRAME_PATIENCE_S / KEY_FRAME_RETRY_S, abs=2)
+    assert len(slow) == pytest.approx((10 - KEY_FRAME_PATIENCE_S) / KEY_FRAME_SLOW_RETRY_S, abs=1)
+
+
+def test_many_viewers_make_one_request() -> None:
+    publisher = Publisher(rids=("q", "h"))
+    alive(publisher, 0, 1)
+    for viewer in range(50):
+        screen().slot.show(publisher.track, (100, 720)[viewer % 2], 1.1)
+    assert sorted(publisher.outlet.plis()) == [publisher.layers[0].ssrc]
+    assert plis(publisher, 1.1, 0.4) == pytest.approx([0.3], abs=0.03)
+
+
+def test_the_throttle_is_per_track_and_a_request_names_every_layer_that_is_wanted() -> None:
+    publisher = Publisher(rids=("q", "h"))
+    alive(publisher, 0, 1)
+    screen().slot.show(publisher.track, 100, 1.1)
+    screen().slot.show(publisher.track, 720, 1.2)
+    assert publisher.outlet.plis() == [publisher.layers[0].ssrc]
+    publisher.track.tick(1.1 + KEY_FRAME_RETRY_S)
+    assert publisher.outlet.plis() == [layer.ssrc for layer in publisher.layers]
+    publisher.send(500, now=1.45, key=True)
+    publisher.track.tick(1.1 + 2 * KEY_FRAME_RETRY_S)
+    assert publisher.outlet.plis() == [publisher.layers[1].ssrc]
+
+
+def test_a_receivers_request_is_served_by_a_key_frame_that_just_came() -> None:
+    publisher, shown = Publisher(), screen()
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=2.0, key=True)
+    publisher.outlet.take_feedback()
+    shown.slot.request_key_frame(2.0 + KEY_FRAME_FRESH_S - 0.01)
+    assert publisher.outlet.plis() == []
+    shown.slot.request_key_frame(2.0 + KEY_FRAME_FRESH_S)
+    assert publisher.outlet.plis() == [publisher.layer.ssrc]
+
+
+def test_after_a_pause_patience_is_new() -> None:
+    publisher, shown = Publisher(), screen()
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=1.1, key=True)
+    plis(publisher, 1.1, 1.0)
+    shown.slot.request_key_frame(100.0)
+    publisher.outlet.take_feedback()
+    assert plis(publisher, 100.0, 1.0) == pytest.approx([0.3, 0.6, 0.9], abs=0.05)
+
+
+def test_nothing_is_asked_of_a_muted_track() -> None:
+    publisher, shown = Publisher(), screen()
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.outlet.take_feedback()
+    publisher.track.mute(True)
+    assert plis(publisher, 1.0, 5.0) == []
+
+
+# --- repairs --------------------------------------------------------------------------------------
+
+
+def nacks(publisher: Publisher) -> list[int]:
+    return [
+        seq for each in publisher.outlet.take_feedback() if isinstance(each, rtcp.Nack) for seq in each.lost
+    ]
+
+
+def test_what_was_lost_is_asked_for_at_the_next_tick_and_again_every_round_trip() -> None:
+    publisher = Publisher()
+    publisher.track.rtt_s = 0.2
+    publisher.send(0xFFFE, now=1.0)
+    publisher.send(2, now=1.01)
+    asked = []
+    for tick in range(30):
+        publisher.track.tick(1.02 + tick / 50)
+        if lost := nacks(publisher):
+            asked.append((tick, lost))
+    assert asked == [(0, [0xFFFF, 0, 1]), (10, [0xFFFF, 0, 1]), (20, [0xFFFF, 0, 1])]
+    assert publisher.track.nacks_sent == 9
+
+
+def test_what_came_is_not_asked_for_again() -> None:
+    publisher = Publisher()
+    publisher.send(1, now=1.0)
+    publisher.send(4, now=1.01)
+    publisher.track.tick(1.02)
+    publisher.outlet.take_feedback()
+    publisher.send(2, now=1.05, repaired=True)
+    publisher.track.tick(1.5)
+    assert nacks(publisher) == [3]
+
+
+def test_what_never_comes_makes_a_watched_layer_begin_anew() -> None:
+    publisher, shown = Publisher(), screen()
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=1.0, key=True)
+    publisher.send(3, now=1.1)
+    publisher.outlet.take_feedback()
+    asked = []
+    for tick in range(200):
+        publisher.track.tick(1.1 + tick / 50)
+        asked += publisher.outlet.take_feedback()
+    assert sum(isinstance(each, rtcp.Nack) for each in asked) == MAX_TRIES
+    assert rtcp.KeyFrameRequest(publisher.layer.ssrc) in asked
+
+
+def test_a_gap_too_long_to_repair_makes_a_watched_layer_begin_anew() -> None:
+    publisher, shown = Publisher(), screen()
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=1.0, key=True)
+    publisher.outlet.take_feedback()
+    publisher.send(2 + MAX_MISSING + 1, now=1.1)
+    publisher.track.tick(1.5)
+    assert publisher.outlet.take_feedback() == [rtcp.KeyFrameRequest(publisher.layer.ssrc)]
+
+
+def test_sound_is_not_repaired() -> None:
+    publisher = microphone()
+    publisher.send(1, now=1.0, payload=b"opus")
+    publisher.send(9, now=1.1, payload=b"opus")
+    publisher.track.tick(2.0)
+    assert publisher.outlet.compounds == []
