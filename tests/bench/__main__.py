@@ -1,6 +1,7 @@
 """`python -m tests.bench`: run it all, print the table, write the JSON file, judge."""
 
 import asyncio
+import dataclasses
 import datetime
 import sys
 from collections.abc import Callable, Iterator
@@ -111,13 +112,11 @@ def main(
     """Measure the node beside the kernel alone and Janus; exit with 1 if it does not keep to its targets."""
     namespace.enter("tests.bench", sys.argv[1:])
     base = QUICK if quick else Plan()
-    plan = Plan(
-        **{
-            **vars(base),
-            "rounds": rounds or base.rounds,
-            "window_s": window or base.window_s,
-            "scenarios": tuple(room for room in base.scenarios if (only or "") in room.name),
-        }
+    plan = dataclasses.replace(
+        base,
+        rounds=rounds or base.rounds,
+        window_s=window or base.window_s,
+        scenarios=tuple(room for room in base.scenarios if (only or "") in room.name),
     )
     if janus and not installed():
         click.echo("Janus is not installed (Debian package janus): measuring without it.", err=True)

@@ -18,11 +18,10 @@ import aiohttp
 
 from tests.bench.namespace import ADDRESS
 from tests.bench.scenario import Scenario
-from tests.bench.subject import Population, SubjectFailed, stream_of
+from tests.bench.subject import Population, SampledReception, SubjectFailed, stream_of
 from tests.load.light import sdp
 from tests.load.light.dtls import Identity, Profile
 from tests.load.light.pump import Pump
-from tests.load.light.reception import Reception
 from tests.load.light.sources import Stream
 from tests.load.light.traffic import Traffic
 from tests.load.process import Server
@@ -90,7 +89,7 @@ class Janus:
         self.name = name
         self._identity = Identity(profile)
         self._traffics: list[Traffic] = []
-        self._receptions: list[Reception] = []
+        self._receptions: list[SampledReception] = []
 
     async def start(self, folder: Path) -> None:
         """Start Janus and open a WebSocket to it."""
@@ -162,7 +161,7 @@ class Janus:
         reply = await handle.ask(request)
         offer = sdp.parse(reply["jsep"]["sdp"])
         for section in offer.sections:
-            reception = Reception(section.ssrcs[0])
+            reception = SampledReception(section.ssrcs[0], traffic)
             self._receptions.append(reception)
             traffic.expect(reception)
         answer = "\r\n".join(_answer(offer, traffic.link.credentials)) + "\r\n"

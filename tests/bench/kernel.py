@@ -20,6 +20,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.packets = 0
+        self.harmed = 0
         self.gone = 0
 
     def received(self, _datagram: memoryview, _arrived: float) -> None:

@@ -8,6 +8,7 @@ the figure says nothing.
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import tempfile
 import time
@@ -36,6 +37,7 @@ class Run:
     packets: int
     expected: int
     lost: int
+    harmed: int
     window_s: float
     server_cpu_s: float
     generator_cpu_s: float
@@ -103,6 +105,7 @@ async def _window(
         packets=packets,
         expected=expected,
         lost=after.gone - before.gone,
+        harmed=population.harmed(),
         window_s=elapsed,
         server_cpu_s=cpu_s,
         generator_cpu_s=after.own_cpu_s - before.own_cpu_s,
@@ -115,13 +118,15 @@ def _judged(run: Run, scenario: Scenario) -> Run:
     # What is under way at the edges of the window: a server may be as late as the generator may.
     tolerance = (MAX_LAG_S * scenario.packets_per_s + 1) * scenario.deliveries
     failure = ""
-    if run.lost:
+    if run.harmed:
+        failure = f"{run.harmed} packets were not as sent"
+    elif run.lost:
         failure = f"{run.lost} packets lost"
     elif abs(run.packets - run.expected) > tolerance:
         failure = f"{run.packets} packets received where {run.expected} were expected"
     elif run.generator_lag_s > MAX_LAG_S:
         failure = f"the generator was {run.generator_lag_s * 1000:.0f} ms late"
-    return Run(**{**vars(run), "failure": failure})
+    return dataclasses.replace(run, failure=failure)
 
 
 def _failed(subject: Subject, scenario: Scenario, failure: str) -> Run:
@@ -132,6 +137,7 @@ def _failed(subject: Subject, scenario: Scenario, failure: str) -> Run:
         packets=0,
         expected=0,
         lost=0,
+        harmed=0,
         window_s=0.0,
         server_cpu_s=0.0,
         generator_cpu_s=0.0,

@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sfu.contract import ticket
 from tests.bench.namespace import ADDRESS
-from tests.bench.scenario import AUDIO_PACKET_BYTES, VIDEO, Scenario
-from tests.bench.subject import Population, SubjectFailed, level_of
-from tests.load.light.bot import LightBot, ReceptionOf, Shape, count
+from tests.bench.scenario import AUDIO_PACKET_BYTES, LOUDEST, VIDEO, Scenario
+from tests.bench.subject import Population, SampledReception, SubjectFailed, level_of
+from tests.load.light.bot import LightBot, ReceptionOf, Shape
 from tests.load.light.dtls import Identity, Profile
 from tests.load.light.pump import Pump
+from tests.load.light.traffic import Traffic
 from tests.load.process import Server
 
 _NODE = "bench"
@@ -35,13 +36,19 @@ class Parley:
     """One run of a node. `reception_of` makes what counts the packets of each slot."""
 
     def __init__(
-        self, profile: Profile, name: str = "parley", *, loudest: int = 3, reception_of: ReceptionOf = count
+        self,
+        profile: Profile,
+        name: str = "parley",
+        *,
+        loudest: int = 3,
+        reception_of: ReceptionOf | None = None,
     ) -> None:
         self.name = name
         self.bots: list[LightBot] = []
+        self._samples: list[SampledReception] = []
         self._identity = Identity(profile)
         self._loudest = loudest
-        self._reception_of = reception_of
+        self._reception_of = reception_of or self._sample
         self._key = Ed25519PrivateKey.generate()
 
     async def start(self, folder: Path) -> None:
@@ -80,7 +87,7 @@ class Parley:
 
         await asyncio.gather(*(enter(shape) for shape in shapes))
         streams = [stream for bot in self.bots for stream in bot.traffic.streams]
-        return Population(streams, [slot for bot in self.bots for slot in bot.slots.values()])
+        return Population(streams, self._samples)
 
     async def enter(self, shape: Shape, pump: Pump, send_after_s: float = 0.0) -> LightBot:
         """Let one bot in. What it sends begins `send_after_s` later; never, if that is infinite."""
@@ -96,6 +103,11 @@ class Parley:
             await bot.leave()
         await self._http.close()
         await self.server.stop()
+
+    def _sample(self, _kind: str, ssrc: int, traffic: Traffic) -> SampledReception:
+        sampled = SampledReception(ssrc, traffic)
+        self._samples.append(sampled)
+        return sampled
 
     def _ticket(self) -> str:
         name = secrets.token_hex(8)

@@ -6,20 +6,41 @@ from typing import Protocol
 
 from tests.bench.scenario import AUDIO_PACKET_BYTES, VIDEO, Scenario
 from tests.load.light.pump import Pump
-from tests.load.light.sources import AudioStream, Stream, VideoStream
+from tests.load.light.reception import Reception
+from tests.load.light.rtp import payload_offset
+from tests.load.light.sources import AudioStream, Stream, VideoStream, intact
+from tests.load.light.traffic import Traffic
 from tests.load.process import Server
 
 LEVEL_EXTENSION = 1
+_SAMPLE_EVERY = 200
 
 
 class Counted(Protocol):
-    """What a receiver counts: packets that came, packets known to be missing."""
+    """What a receiver counts: packets that came, those of them found harmed, and those that did not come."""
 
     packets: int
+    harmed: int
 
     @property
     def gone(self) -> int:
         """Packets that should have come and did not."""
+
+
+class SampledReception(Reception):
+    """Counts, and decrypts one packet of many to see that what comes is what was sent."""
+
+    def __init__(self, ssrc: int, traffic: Traffic) -> None:
+        super().__init__(ssrc)
+        self.harmed = 0
+        self._unprotect = traffic.link.unprotect
+
+    def received(self, packet: memoryview, sequence: int, arrived: float) -> bool:
+        """Take a packet from the link."""
+        if self.packets % _SAMPLE_EVERY == 0:
+            clear = self._unprotect(packet)
+            self.harmed += clear is None or not intact(clear[payload_offset(clear) :])
+        return self.count(len(packet), sequence, arrived)
 
 
 class Population:
@@ -40,6 +61,10 @@ class Population:
     def gone(self) -> int:
         """Packets missing so far, at all."""
         return sum(reception.gone for reception in self._receptions)
+
+    def harmed(self) -> int:
+        """Packets that were looked into and not found as they were sent."""
+        return sum(reception.harmed for reception in self._receptions)
 
     def flowing(self) -> int:
         """Streams of which at least one packet came."""

@@ -179,11 +179,6 @@ def watch(kind: str, ssrc: int, traffic: Traffic) -> Reception:
     return AudioReception(ssrc) if kind == "audio" else VideoReception(ssrc, traffic.link.unprotect)
 
 
-def count(_kind: str, ssrc: int, _traffic: Traffic) -> Reception:
-    """Return the cheapest reception, which only counts."""
-    return Reception(ssrc)
-
-
 def _lines(shape: Shape) -> Iterable[_Line]:
     """Make the sending m-lines, microphone first, with mids from 0."""
     mid = 0

@@ -15,6 +15,7 @@ def run(scenario: str, subject: str, us: float, failure: str = "", lost: int = 0
         packets=100,
         expected=100,
         lost=lost,
+        harmed=0,
         window_s=1.0,
         server_cpu_s=us * 100 / 1e6,
         generator_cpu_s=0.1,
