@@ -19,6 +19,8 @@ from control.settings import Settings
 log = logging.getLogger(__name__)
 
 UPGRADED = 101
+ROUTINE = frozenset({"/internal/nodes/report", "/healthz", "/readyz", "/metrics"})
+"""Routes that machines call every few seconds: they would drown what people do."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -49,7 +51,8 @@ class Edge:
             self._metrics.requests.labels(method, route, str(status)).inc()
             if status != UPGRADED:  # a WebSocket lasts as long as it is wanted
                 self._metrics.request_s.labels(route).observe(took_s)
-            log.info("%s %s %d %.1f ms id=%s", method, route, status, took_s * 1e3, request[REQUEST_ID])
+            level = logging.DEBUG if route in ROUTINE else logging.INFO
+            log.log(level, "%s %s %d %.1f ms id=%s", method, route, status, took_s * 1e3, request[REQUEST_ID])
         return response
 
     @web.middleware

@@ -46,7 +46,10 @@ class EventRoutes:
         if not socket.can_prepare(request):
             raise Refused(Reason.BAD_REQUEST)
         with self._sockets.seat(f"{meeting.id}/{author.id}"), self._events.listen(meeting.id) as listener:
-            await socket.prepare(request)
+            try:
+                await socket.prepare(request)
+            except ConnectionError:
+                return socket  # the client went away before it was answered
             frames = self._frames(listener, meeting.id, after)
             async with asyncio.TaskGroup() as group:
                 sending = group.create_task(self._send_all(request, socket, frames))

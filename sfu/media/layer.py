@@ -128,6 +128,11 @@ class Layer:
         """Undo `add_playing`."""
         self._playing = tuple(other for other in self._playing if other is not slot)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether the layer plays in a slot, or will."""
+        return bool(self._playing or self._waiting)
+
     def is_alive(self, now: float) -> bool:
         """Whether packets came lately."""
         return now - self.last_arrival < ALIVE_S

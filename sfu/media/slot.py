@@ -218,8 +218,7 @@ class Slot:
                 self._aim(None, SlotEvent.KEEP if self.playing else SlotEvent.CLEAR)
         elif layer is not self.target:
             self._aim(layer, SlotEvent.SELECT)
-            if track.repairable:
-                track.want_key_frame(layer, now)
+            track.want_key_frame(layer, now)
 
     def _layer_of(self, track: Track, now: float) -> Layer | None:
         """Return the layer to show of a track; None while there is none that could be sent."""

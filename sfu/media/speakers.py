@@ -20,6 +20,8 @@ MARGIN = 6.0
 """How much louder, in dB, a challenger must be than the least of the elected…"""
 HOLD_S = 0.8
 """…who keeps the place at least this long."""
+DOMINANCE_HOLD_S = 1.5
+"""How long a dominant speaker stays so before somebody louder takes over."""
 SPEAKING = 70.0
 """Loudness from which a track counts as speech: -57 dBov."""
 SPEAKING_HOLD_S = 0.6
@@ -64,6 +66,8 @@ class Speakers:
         self._count = count
         self._voices: dict[str, Voice] = {}
         self.elected: tuple[str, ...] = ()
+        self._dominant: str | None = None
+        self._dominant_since = float("-inf")
 
     def add(self, track: str, voice: Voice) -> None:
         """A track may now be heard."""
@@ -107,6 +111,19 @@ class Speakers:
         return others if self._count == 0 else others[: self._count]
 
     def speaking(self, now: float) -> tuple[str, ...]:
-        """Return the tracks of those who speak now, the loudest first."""
+        """Return the tracks of those who speak now, the dominant speaker first.
+
+        Somebody stays dominant until falling silent, or until another is clearly louder for a while.
+        """
         active = [track for track in self.elected if now - self._voices[track].loud_at < SPEAKING_HOLD_S]
-        return tuple(sorted(active, key=lambda track: -self._voices[track].at(now)))
+        if not active:
+            self._dominant = None
+            return ()
+        loudest = max(active, key=lambda track: self._voices[track].at(now))
+        if self._dominant not in active or self._outdoes(loudest, self._dominant, now):
+            self._dominant, self._dominant_since = loudest, now
+        return (self._dominant, *(track for track in active if track != self._dominant))
+
+    def _outdoes(self, challenger: str, dominant: str, now: float) -> bool:
+        louder = self._voices[challenger].at(now) - self._voices[dominant].at(now) >= MARGIN
+        return louder and now - self._dominant_since >= DOMINANCE_HOLD_S

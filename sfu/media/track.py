@@ -98,8 +98,11 @@ class Track:
     def want_key_frame(self, layer: Layer, now: float) -> None:
         """Ask for a key frame of a layer, now or as soon as the throttle allows, until it comes.
 
-        The throttle is per track: browsers answer a request for one layer with key frames on all.
+        The throttle is per track: browsers answer a request for one layer with key frames on all. A
+        layer that nobody watches is not asked for, nor is sound.
         """
+        if not self.repairable:
+            return
         layer.wants_key_frame = True
         if self._asking_since is None:
             self._asking_since = now
@@ -112,7 +115,7 @@ class Track:
         patient = now - since < KEY_FRAME_PATIENCE_S
         if now - self._asked_at < (KEY_FRAME_RETRY_S if patient else KEY_FRAME_SLOW_RETRY_S):
             return
-        wanted = [layer for layer in self.layers if layer.wants_key_frame]
+        wanted = [layer for layer in self.layers if layer.wants_key_frame and layer.is_watched]
         if not wanted or self.muted:
             self._asking_since = None
             return

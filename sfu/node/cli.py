@@ -56,6 +56,7 @@ def _option(
 @_option("max-tracks", "SFU_MAX_TRACKS", "Tracks one peer may publish.", DEFAULTS.limits.max_tracks)
 @_option("max-slots", "SFU_MAX_SLOTS", "Receiving m-lines of one peer.", DEFAULTS.limits.max_slots)
 @_option("linger", "SFU_LINGER_S", "Seconds a lost peer's place is kept.", DEFAULTS.limits.linger_s)
+@_option("reload", "SFU_RELOAD_S", "Of these when its page was closed or reloads.", DEFAULTS.limits.reload_s)
 @_option(
     "publisher-bitrate", "SFU_PUBLISHER_BPS", "Bit/s a publisher may send.", DEFAULTS.limits.publisher_max_bps
 )
@@ -103,6 +104,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
             max_slots=options["max_slots"],
             loudest=options["loudest"],
             linger_s=options["linger"],
+            reload_s=options["reload"],
             publisher_max_bps=options["publisher_bitrate"],
         ),
         max_peers=options["max_peers"],

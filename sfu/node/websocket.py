@@ -6,7 +6,7 @@ import logging
 import time
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from sfu.contract.codes import Code
 from sfu.contract.signals import ClientSignal, Hello, Leave, Offer, Retry, decode_client, encode, refused
@@ -96,7 +96,8 @@ class _Conversation:
         try:
             await self._obey(seat)
         finally:
-            seat.peer.lose(self._outbox, time.monotonic())
+            unloading = self._socket.close_code == WSCloseCode.GOING_AWAY
+            seat.peer.lose(self._outbox, time.monotonic(), unloading=unloading)
 
     async def _obey(self, seat: Seat) -> None:
         while seat.peer.outbox is self._outbox:

@@ -122,7 +122,6 @@ class Peer:
         self.slots: dict[str, Slot] = {}
         self.link: Link | None = None
         self.outbox: Outbox | None = None
-        self.outbox_lost_at: float | None = None
         self.link_began_at = 0.0
         self.rtt_s: float | None = None
         self.stray_feedback = 0
@@ -135,6 +134,7 @@ class Peer:
         self._slot_of: dict[int, Slot] = {}
         self._reported_at = 0.0
         self._link_ended = False
+        self._waits_until: float | None = None
         self._ended = Tally()
 
     @property
@@ -315,12 +315,13 @@ class Peer:
         """Speak through a new WebSocket; the one before is told that it was replaced."""
         if self.outbox is not None:
             self.outbox.close(Code.REPLACED, "none")
-        self.outbox, self.outbox_lost_at = outbox, None
+        self.outbox, self._waits_until = outbox, None
 
-    def lose(self, outbox: Outbox, now: float) -> None:
-        """A WebSocket broke: linger, unless another has taken its place."""
+    def lose(self, outbox: Outbox, now: float, *, unloading: bool = False) -> None:
+        """A WebSocket ended: linger, unless another has taken its place. `unloading`: its page went away."""
         if self.outbox is outbox:
-            self.outbox, self.outbox_lost_at = None, now
+            self.outbox = None
+            self._waits_until = now + (self._limits.reload_s if unloading else self._limits.linger_s)
             for slot in self.slots.values():
                 slot.release()
 
@@ -436,7 +437,7 @@ class Peer:
     def overdue(self, now: float) -> Code | None:
         """Return why the peer's time is up, or None. Notes a link that fell silent."""
         limits, link = self._limits, self.link
-        if self.outbox_lost_at is not None and now - self.outbox_lost_at > limits.linger_s:
+        if self._waits_until is not None and now > self._waits_until:
             return Code.LINK_LOST
         if link is None:
             return None

@@ -24,13 +24,18 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A room's settings. `loudest` is how many microphones each peer hears; 0 means all."""
+    """A room's settings. `loudest` is how many microphones each peer hears; 0 means all.
+
+    A lost peer's place is kept for `linger_s`; that of a page that was closed or is reloading, which
+    says so (WebSocket code 1001), for `reload_s`.
+    """
 
     max_peers: int = 300
     max_tracks: int = 8
     max_slots: int = 128
     loudest: int = 3
     linger_s: float = 30.0
+    reload_s: float = 6.0
     link_timeout_s: float = 20.0
     silent_link_s: float = 8.0
     publisher_max_bps: int = 6_000_000

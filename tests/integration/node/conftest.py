@@ -61,7 +61,7 @@ def settings() -> Settings:
     return Settings(
         node_id="n1",
         network=NetworkSettings(port=0, bind_v4="127.0.0.1", bind_v6="", addresses=("127.0.0.1",)),
-        limits=Limits(linger_s=3.0, link_timeout_s=5.0),
+        limits=Limits(linger_s=3.0, reload_s=1.0, link_timeout_s=5.0),
     )
 
 

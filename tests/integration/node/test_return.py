@@ -93,3 +93,11 @@ async def test_a_second_connection_for_the_same_place_replaces_the_first(house: 
     closed = await ben.expect(signals.Closed)
     assert (closed.code, closed.retry) == ("replaced", "none")
     await eventually(lambda: len(house.node.seats) == 1)
+
+
+async def test_a_closed_page_frees_its_place_sooner_than_a_lost_network(house: House) -> None:
+    anna, ben = await enter(house, "anna"), await enter(house, "ben")
+    await ben.socket.close(code=1001)
+    gone = await anna.expect(signals.Delta, lambda delta: isinstance(delta.change, signals.PeerLeft))
+    assert gone.change.code == "link_lost"
+    assert ben.pc.connectionState == "connected"
