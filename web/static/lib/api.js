@@ -59,6 +59,11 @@ export class Api {
     return this.#call("GET", "/api/me");
   }
 
+  /** Have a session that has expired renewed, for what goes past this class: WebSockets. A guest's cannot be. */
+  async renew() {
+    if (!this.#token) await this.me();
+  }
+
   /** @param {{title: string, guests_allowed: boolean}} meeting @returns {Promise<MeetingInfo>} */
   createMeeting(meeting) {
     return this.#call("POST", "/api/meetings", meeting);

@@ -46,8 +46,8 @@ import { ViewSender } from "./view.js";
 /** How long media may take to flow after the answer. */
 const LINK_TIMEOUT_MS = 12_000;
 
-/** A first attempt to join is repeated this often before the person is told. */
-const JOIN_ATTEMPTS = 3;
+/** Joining is tried again for so long before the person is told; nobody waits long at a closed door. */
+const JOIN_PATIENCE_MS = 5_000;
 
 /** HTTP statuses of a join that may well be different in a moment. */
 const PASSING_STATUSES = new Set([429, 500, 502, 503, 504]);
@@ -113,21 +113,22 @@ export class Call extends Emitter {
   async join(place = null) {
     this.#place = place;
     this.#to("join", null);
-    for (let attempt = 1; ; attempt++) {
+    const began = performance.now();
+    for (let attempt = 0; ; attempt++) {
       try {
         await this.#enter();
         break;
       } catch (thrown) {
         const error = asParleyError(thrown);
         if (this.state !== "joining") throw error;
-        if (isFinal(error) || error.code === "link_failed" || attempt >= JOIN_ATTEMPTS) {
+        if (isFinal(error) || performance.now() - began > JOIN_PATIENCE_MS) {
           this.#signal?.leave();
           this.#drop();
           this.#to("refused", error);
           throw error;
         }
         this.#giveUp(error);
-        await this.#pause(backoffMs(attempt - 1));
+        await this.#pause(backoffMs(attempt));
         if (this.state !== "joining") throw error;
       }
     }

@@ -39,8 +39,14 @@ export class Feed extends Emitter {
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     socket.onclose = () => {
-      if (this.#socket === socket) this.#retry = setTimeout(() => this.connect(), backoffMs(this.#failures++));
+      if (this.#socket === socket) this.#retry = setTimeout(() => this.#again(), backoffMs(this.#failures++));
     };
+  }
+
+  /** A browser does not say why a WebSocket was refused: the session may have expired. */
+  async #again() {
+    if (this.#failures > 1) await this.#api.renew().catch(() => {});
+    if (this.#socket?.readyState === WebSocket.CLOSED) this.connect();
   }
 
   close() {

@@ -127,6 +127,7 @@ class Page {
       /** @type {HTMLElement} */ (section).hidden = /** @type {HTMLElement} */ (section).dataset.view !== view;
     }
     if (view === "call") {
+      find("#main").focus();
       this.controls.show();
       this.stage.draw();
     }

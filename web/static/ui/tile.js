@@ -29,9 +29,9 @@ export class Tile {
     setText(this.#name, this.#label());
     setText(this.#avatar, initials(model.name));
     setData(this.#avatar, "hue", hueOf(model.name));
-    this.element.setAttribute("aria-label", this.#description());
-    this.#pin.setAttribute("aria-pressed", String(pinned));
-    this.#pin.setAttribute("aria-label", `${pinned ? "Unpin" : "Pin"} ${this.#label()}`);
+    setAttribute(this.element, "aria-label", this.#description());
+    setAttribute(this.#pin, "aria-pressed", String(pinned));
+    setAttribute(this.#pin, "aria-label", `${pinned ? "Unpin" : "Pin"} ${this.#label()}`);
   }
 
   /** @param {Rect} rect @param {{floating?: boolean}} [options] */
@@ -89,9 +89,14 @@ function move(element, parent) {
   if (element instanceof HTMLVideoElement && element.paused) void element.play().catch(() => {});
 }
 
-/** @param {HTMLElement} element @param {string} key @param {string} value */
+/** Tiles are updated many times a second: what is the same is not touched. @param {HTMLElement} element @param {string} key @param {string} value */
 function setData(element, key, value) {
   if (element.dataset[key] !== value) element.dataset[key] = value;
+}
+
+/** @param {Element} element @param {string} name @param {string} value */
+function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 /** @param {Element} element @param {string} text */
