@@ -16,6 +16,7 @@ run: $(VENV)/.run ## Run control and one node here; the address to open is print
 	@exec $(BIN)/parley run
 
 test: prepare $(VENV)/.dev check ## Prepare this machine, then run every check and test
+	node --test tests/unit/web/
 	$(BIN)/python -m pytest -q
 
 prepare: ## Install the Debian packages the tests need (root), or say what is missing
