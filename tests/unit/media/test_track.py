@@ -12,7 +12,7 @@ from sfu.media.track import (
 )
 from sfu.rtp import rtcp
 from sfu.rtp.missing import MAX_MISSING, MAX_TRIES
-from tests.unit.media.stage import Publisher, microphone, screen
+from tests.unit.media.stage import AUDIO_PROFILE, Publisher, microphone, screen
 
 # --- layers ---------------------------------------------------------------------------------------
 
@@ -157,6 +157,38 @@ def test_after_a_pause_patience_is_new() -> None:
     shown.slot.request_key_frame(100.0)
     publisher.outlet.take_feedback()
     assert plis(publisher, 100.0, 1.0) == pytest.approx([0.3, 0.6, 0.9], abs=0.05)
+
+
+def test_a_layer_that_nobody_watches_any_more_is_not_asked_for() -> None:
+    """A request for one layer makes a browser send key frames on all: none must go on for ever."""
+    publisher, shown = Publisher(rids=("q", "h")), screen()
+    alive(publisher, 0, 1)
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(101, now=3.0)
+    shown.slot.tick(3.0)
+    publisher.send(102, now=3.1, key=True)
+    assert shown.slot.playing is publisher.layers[0]
+    publisher.outlet.take_feedback()
+    assert plis(publisher, 3.1, 10.0) == []
+
+
+def test_losses_of_a_layer_that_nobody_watches_make_no_key_frame() -> None:
+    publisher = Publisher()
+    publisher.send(1, now=1.0)
+    publisher.send(3, now=1.1)
+    publisher.send(2000, now=1.2)
+    assert plis(publisher, 1.2, 10.0) == []
+
+
+def test_nobody_asks_sound_for_key_frames() -> None:
+    publisher, shown = microphone(), screen(AUDIO_PROFILE)
+    shown.slot.show(publisher.track, 0, 1.0)
+    publisher.send(1, now=1.0, payload=b"opus")
+    publisher.send(9, now=1.1, payload=b"opus")
+    shown.slot.request_key_frame(50.0)
+    shown.slot.nack([shown.link.take()[-1].seq - 1], 50.0)
+    publisher.track.tick(51.0)
+    assert publisher.outlet.compounds == []
 
 
 def test_nothing_is_asked_of_a_muted_track() -> None:
