@@ -155,19 +155,22 @@ def _start(segment: Segment) -> Seq:
 
 
 class _Held:
-    """Takes a slot's packets while the client has not been told what they show."""
+    """Takes a slot's packets while the client has not been told what they show.
 
-    __slots__ = ("packets", "refused")
+    `before` is the slot's highest number before them. More than `MAX_HELD` are of no use to anybody.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("before", "count", "packets")
+
+    def __init__(self, before: Seq) -> None:
+        self.before = before
+        self.count = 0
         self.packets: list[tuple[bytes, bytes]] = []
-        self.refused = 0
 
     def send_rtp(self, prefix: bytes, tail: bytes) -> None:
-        if len(self.packets) < MAX_HELD:
+        self.count += 1
+        if self.count <= MAX_HELD:
             self.packets.append((prefix, tail))
-        else:
-            self.refused += 1
 
 
 class Slot:
@@ -286,7 +289,7 @@ class Slot:
         self.switches += 1
         if is_new:
             if self.kind == "video" and self._out is self._link:
-                self._out = _Held()
+                self._out = _Held(self._highest)
             self._labels.label(self, track, (packet.timestamp + segment.timestamp) & _M32)
 
     def _append(self, segment: Segment) -> None:
@@ -446,14 +449,22 @@ class Slot:
             self.playing.track.request_key_frame(self.playing, now)
 
     def release(self) -> None:
-        """The client knows what the slot shows: send what was held back."""
+        """The client knows what the slot shows: send what was held back.
+
+        If that became too much, the slot begins anew, with the numbers that were not used.
+        """
         held = self._out
-        if isinstance(held, _Held):
-            self._out = self._link
+        if not isinstance(held, _Held):
+            return
+        self._out = self._link
+        if held.count > MAX_HELD:
+            self.drops[Drop.HELD_TOO_LONG] += held.count
+            self._highest = held.before
+            self._stop()
+            self._aim(None, SlotEvent.CLEAR)
+        else:
             for prefix, tail in held.packets:
                 self._link.send_rtp(prefix, tail)
-            if held.refused:
-                self.drops[Drop.HELD_TOO_LONG] += held.refused
 
     def sender_report(self, unix_s: float, now: float) -> SenderReport | None:
         """Return the slot's clock at Unix time `unix_s`, which is monotonic `now`; None before it played."""

@@ -1,7 +1,9 @@
 """The client knows what a slot shows before the first packet of it leaves."""
 
+import pytest
+
 from sfu.media.ports import Drop
-from sfu.media.slot import MAX_HELD
+from sfu.media.slot import MAX_HELD, MAX_JUMP, SlotState
 from tests.unit.media.stage import AUDIO_PROFILE, Publisher, microphone, screen, unwrapped
 
 
@@ -70,17 +72,38 @@ def test_what_waits_is_not_lost_when_another_source_begins() -> None:
     assert [seq - seqs[0] for seq in seqs] == [0, 1, 2, 3]
 
 
-def test_what_waits_is_bounded_and_the_rest_can_be_asked_for() -> None:
+@pytest.mark.parametrize("count", [MAX_HELD + 1, MAX_JUMP + 2, 70_000])
+def test_what_waits_is_bounded_and_when_it_is_too_much_the_slot_begins_anew(count: int) -> None:
+    publisher, shown = Publisher(), screen()
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=1.0, key=True)
+    (before,) = shown.link.take()
+    shown.slot.clear()
+    shown.labels.prompt = False
+    shown.slot.show(publisher.track, 720, 1.0)
+    for seq in range(count):
+        publisher.send(2 + seq, now=1.1, key=seq == 0)
+    assert shown.slot.state is SlotState.PLAYING
+    shown.slot.release()
+    publisher.send(2 + count, now=1.2)
+    assert shown.link.take() == []
+    assert shown.slot.drops[Drop.HELD_TOO_LONG] == count
+    shown.labels.prompt = True
+    shown.slot.tick(2.0)
+    publisher.send(3 + count, now=2.1, key=True)
+    (after,) = shown.link.take()
+    assert (after.seq - before.seq) & 0xFFFF == 1
+    assert after.timestamp - before.timestamp == round(1.1 * 90_000)
+
+
+def test_as_much_as_may_wait_is_sent() -> None:
     publisher, shown = Publisher(), screen(prompt=False)
     shown.slot.show(publisher.track, 720, 1.0)
-    for seq in range(MAX_HELD + 3):
+    for seq in range(MAX_HELD):
         publisher.send(seq, now=1.0, key=seq == 0)
     shown.slot.release()
-    sent = shown.link.take()
-    assert len(sent) == MAX_HELD
-    assert shown.slot.drops[Drop.HELD_TOO_LONG] == 3
-    shown.slot.nack([(sent[-1].seq + 1) & 0xFFFF], 1.1)
-    assert len(shown.link.take()) == 1
+    assert len(shown.link.take()) == MAX_HELD
+    assert shown.slot.state is SlotState.PLAYING
 
 
 def test_clearing_lets_go_of_what_waits_before_it_says_so() -> None:
