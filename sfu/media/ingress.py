@@ -33,6 +33,7 @@ class Line:
         self, track: Track, rids: tuple[str, ...] = (), ssrcs: Mapping[int, int | None] = MappingProxyType({})
     ) -> None:
         self.track = track
+        self.track.top_rank = max(0, len(rids) - 1)
         self.rids = rids
         self.ssrcs = ssrcs
         self.ids = {uri: id_ for id_, uri in track.extensions.items()}

@@ -27,6 +27,7 @@ SIZE_TOLERANCE = 0.9
 class Track:
     """One publishing m-line. `height` is that of its largest layer in pixels, 0 when unknown.
 
+    `top_rank` is the rank of that layer, which may never come: a slow uplink carries the smaller ones.
     `formats` are by the publisher's payload type, `extensions` URIs by its id.
     """
 
@@ -42,6 +43,7 @@ class Track:
         self.voice = Voice(extensions) if kind == "audio" else None
         self.muted = False
         self.height = 0
+        self.top_rank = 0
         self.layers: tuple[Layer, ...] = ()
         self.rtt_s = 0.1
         self.nacks_sent = 0
@@ -71,8 +73,7 @@ class Track:
 
     def _height_of(self, layer: Layer) -> float:
         """Each layer is taken to be half as high as the next larger one."""
-        largest = self.layers[-1].rank
-        return self.height / (1 << largest - layer.rank)
+        return self.height / (1 << self.top_rank - layer.rank)
 
     def translation(self, profile: Profile) -> Translation:
         """Return how this track's packets are worded for receivers of a profile."""

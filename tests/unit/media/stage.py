@@ -94,6 +94,7 @@ class Publisher:
         kind = "audio" if formats[0].codec in ("opus", "red") else "video"
         self.track = Track(name, kind, formats, extensions or {}, self.outlet)  # type: ignore[arg-type]
         self.track.height = height
+        self.track.top_rank = max(0, len(rids) - 1)
         self.payload_type = formats[0].payload_type
         self.layers = [
             self.track.add_layer(rid=rid, rank=rank, ssrc=ssrc + rank) for rank, rid in enumerate(rids)

@@ -34,6 +34,18 @@ def test_a_tile_gets_the_smallest_layer_that_fills_it(height: int, rank: int) ->
     assert chosen is publisher.layers[rank]
 
 
+@pytest.mark.parametrize(("height", "rank"), [(180, 0), (360, 1), (720, 1)])
+def test_layers_are_measured_by_the_largest_that_was_agreed_even_if_it_never_came(
+    height: int, rank: int
+) -> None:
+    publisher = Publisher(rids=())
+    publisher.track.top_rank = 2
+    for layer in range(2):
+        publisher.layers.append(publisher.track.add_layer(rid="qh"[layer], rank=layer, ssrc=layer))
+        alive(publisher, layer)
+    assert publisher.track.choose_layer(height, 1.1) is publisher.layers[rank]
+
+
 def test_layers_that_sent_nothing_lately_are_passed_over() -> None:
     publisher = Publisher(rids=("q", "h", "f"))
     alive(publisher, 2, now=1.0)
@@ -75,6 +87,7 @@ def test_a_track_without_layers_gives_none() -> None:
 
 def test_layers_stand_in_order_of_rank_whatever_the_order_they_came() -> None:
     track = Publisher(rids=()).track
+    track.top_rank = 2
     for rid, rank in (("f", 2), ("q", 0), ("h", 1)):
         track.add_layer(rid=rid, rank=rank, ssrc=rank)
     assert [layer.rid for layer in track.layers] == ["q", "h", "f"]
