@@ -40,7 +40,7 @@ class Parley:
         profile: Profile,
         name: str = "parley",
         *,
-        loudest: int = 3,
+        loudest: int = LOUDEST,
         reception_of: ReceptionOf | None = None,
     ) -> None:
         self.name = name
