@@ -157,4 +157,4 @@ class Layer:
     def close(self) -> None:
         """Stop in every slot."""
         for slot in (*self._playing, *self._waiting):
-            slot.clear()
+            slot.lose()

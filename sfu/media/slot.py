@@ -249,6 +249,12 @@ class Slot:
         if was_labelled:
             self._labels.label(self, None, None)
 
+    def lose(self) -> None:
+        """A layer that plays here, or was waited for, ended: show nothing until its track has another."""
+        track = self.track
+        self.clear()
+        self.track = track
+
     def _stop(self) -> None:
         if self.playing is not None:
             self.playing.remove_playing(self)

@@ -8,7 +8,7 @@ from sfu.media.ingress import MAX_STREAMS, MID, REPAIRED_RID, RID, Ingress, Line
 from sfu.media.layer import Layer
 from sfu.media.ports import Drop, Format
 from sfu.media.track import Track
-from tests.unit.media.stage import OPUS, VP8, Wire, screen
+from tests.unit.media.stage import OPUS, VP8, Wire, screen, unwrapped
 from tests.unit.rtp import wire
 
 IDS = {1: MID, 2: RID, 3: REPAIRED_RID}
@@ -296,6 +296,19 @@ def test_a_new_ssrc_takes_over_its_rid_and_the_former_one_ends() -> None:
     assert door.ingress.layer(11) is None
     door.send(11, 2)
     assert door.drops == {Drop.UNKNOWN_STREAM: 1}
+
+
+@pytest.mark.parametrize("rids", [(), ("q",)])
+def test_a_slot_goes_on_with_the_new_ssrc(rids: tuple[str, ...]) -> None:
+    shown = screen()
+    door = Door()
+    door.ingress = Ingress(lambda layer: shown.slot.show(layer.track, 720, door.now))
+    door.add("1", rids=rids)
+    for ssrc in (10, 30):
+        door.send(ssrc, 1, mid="1", rid="q", key=True)
+        door.send(ssrc, 2)
+    seqs = unwrapped(shown.link.take())
+    assert [seq - seqs[0] for seq in seqs] == [0, 1, 2, 3]
 
 
 def test_a_line_that_is_removed_takes_its_streams_along() -> None:

@@ -238,6 +238,28 @@ def test_a_layer_that_ends_ends_in_every_slot() -> None:
     assert two.labels.said == []
 
 
+def test_a_slot_follows_its_track_to_the_layer_that_replaces_one() -> None:
+    publisher, shown = Publisher(), screen()
+    playing(publisher, shown)
+    publisher.layers = [publisher.track.add_layer(rid=None, rank=0, ssrc=9)]
+    assert shown.slot.state is SlotState.EMPTY
+    publisher.send(1, now=1.1)
+    shown.slot.tick(1.2)
+    publisher.send(2, now=1.3, key=True)
+    assert shown.slot.playing is publisher.layer
+    assert [track for track, _ in shown.labels.said] == ["a.1", None, "a.1"]
+
+
+def test_a_slot_that_loses_the_former_track_still_waits_for_the_next() -> None:
+    publisher, other, shown = Publisher("a.1"), Publisher("b.1"), screen()
+    playing(publisher, shown)
+    shown.slot.show(other.track, 720, 1.1)
+    publisher.track.close()
+    shown.slot.tick(1.2)
+    other.send(1, now=1.3, key=True)
+    assert [track for track, _ in shown.labels.said] == ["a.1", None, "b.1"]
+
+
 def test_a_receivers_request_reaches_the_publisher() -> None:
     publisher, shown = Publisher(), screen()
     shown.slot.request_key_frame(1.0)
