@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sfu.media.slot import Slot
     from sfu.media.track import Track
 
-HISTORY_PACKETS = {"audio": 256, "video": 1024}
+HISTORY_PACKETS = {"audio": 128, "video": 512}
 ALIVE_S = 1.5
 """A layer that sent nothing for this long is not chosen while another one sends."""
 
@@ -89,7 +89,7 @@ class Layer:
         voice = self.track.voice
         if voice is not None:
             voice.hear(packet)
-        self._read(packet, codec)
+        packet.part(READERS[codec](packet.data, packet.payload_start, packet.payload_end))
         if packet.payload.key_frame:
             self.wants_key_frame = False
             self.key_frame_at = packet.arrival
@@ -103,14 +103,6 @@ class Layer:
         self.drops[Drop.PADDING] += 1
         for slot in self._playing:
             slot.skip(seq)
-
-    @staticmethod
-    def _read(packet: Packet, codec: str) -> None:
-        payload = READERS[codec](packet.data, packet.payload_start, packet.payload_end)
-        split = packet.payload_start + payload.size
-        packet.payload = payload
-        packet.head = packet.data[packet.payload_start : split]
-        packet.tail = packet.data[split : packet.payload_end]
 
     def add_waiting(self, slot: "Slot") -> None:
         """Let a slot begin here at the next key frame."""

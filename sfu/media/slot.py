@@ -29,7 +29,7 @@ from sfu.rtp.rtcp import SenderReport, ntp_time
 from sfu.rtp.sequence import Seq, nearest, timestamp_distance
 
 MAX_JUMP = 1000
-MAX_BEHIND = 900
+MAX_BEHIND = 500
 MAX_SEGMENTS = 128
 MAX_HELD = 512
 MAX_REPAIRS = 400

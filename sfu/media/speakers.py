@@ -94,9 +94,19 @@ class Speakers:
             else:
                 break
             self._voices[track].elected_at = now
+        self._promote(kept, now)
         changed = tuple(kept) != self.elected
         self.elected = tuple(kept)
         return changed
+
+    def _promote(self, kept: list[str], now: float) -> None:
+        """Give the last place, which only the elected themselves hear, to the least of them."""
+        if len(kept) > self._count > 0:
+            *heard, spare = kept
+            least = self._least(heard, spare, now)
+            if least is not None:
+                kept[kept.index(least)], kept[-1] = spare, least
+                self._voices[spare].elected_at = now
 
     def _least(self, kept: Sequence[str], challenger: str, now: float) -> str | None:
         """Return the elected track that must give way to the challenger, if any."""

@@ -21,10 +21,11 @@ MARKER = 0x80
 class Packet:
     """An RTP packet in the clear.
 
-    `seq` holds the 16 bits of the wire until the layer that receives it unwraps it. `head` is the
-    start of the payload that may be rewritten for a receiver (a payload descriptor, often empty),
-    `tail` the rest, shared by all. `octets` is the payload's size; a packet without payload is a probe,
-    not media. `arrival` is monotonic time in seconds.
+    `seq` holds the 16 bits of the wire until the layer that receives it unwraps it. `data` is the whole
+    packet, and its header alone once it was parted: then `head` is the start of the payload that may be
+    rewritten for a receiver (a payload descriptor, often empty), `tail` the rest, shared by all. `octets` is
+    the payload's size; a packet without payload is a probe, not media. `arrival` is monotonic time in
+    seconds.
     """
 
     __slots__ = (
@@ -64,6 +65,15 @@ class Packet:
         self.tail = b""
         self._block_ids: Mapping[int, int] | None = None
         self._block = b""
+
+    def part(self, payload: Payload) -> None:
+        """Note what the payload says, and keep header, head and tail, each once."""
+        data, start = self.data, self.payload_start
+        split = start + payload.size
+        self.payload = payload
+        self.head = data[start:split]
+        self.tail = data[split : self.payload_end]
+        self.data = data[:start]
 
     def extensions(self) -> Iterator[tuple[int, bytes]]:
         """Yield (id, value) of each header extension element; a malformed rest ends the iteration."""
