@@ -1,7 +1,10 @@
 """Padding closed up, late packets put where they belong, jumps refused."""
 
+import pytest
+
 from sfu.media.ports import Drop
 from sfu.media.slot import MAX_BEHIND, MAX_JUMP, SlotState
+from sfu.rtp.sequence import Seq
 from tests.unit.media.stage import Publisher, Screen, screen, unwrapped
 from tests.unit.rtp import wire
 
@@ -167,14 +170,18 @@ def test_late_packets_of_before_a_pause_find_their_places() -> None:
     assert places(shown) == [(100, 100), (101, 101), (103, 103), (104, 110), (102, 102)]
 
 
-def test_packets_long_gone_are_dropped() -> None:
+@pytest.mark.parametrize(("behind", "sent"), [(MAX_BEHIND, 1), (MAX_BEHIND + 1, 0)])
+def test_packets_long_gone_are_dropped(behind: int, sent: int) -> None:
+    """No layer's history reaches so far back: this is what the slot itself sees to."""
     publisher, shown = watched()
-    for seq in range(103, 104 + MAX_BEHIND):
+    for seq in range(103, 103 + behind):
         send(publisher, seq)
     shown.link.take()
-    send(publisher, 102)
-    assert shown.link.take() == []
-    assert shown.slot.drops[Drop.TOO_OLD] == 1
+    late = wire.packet(102, payload=b"media")
+    late.seq = Seq(0x10000 + 102)
+    shown.slot.forward(late)
+    assert len(shown.link.take()) == sent
+    assert shown.slot.drops[Drop.TOO_OLD] == 1 - sent
 
 
 def test_a_repeated_packet_is_dropped() -> None:
