@@ -10,6 +10,7 @@ import os
 import random
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,7 @@ class Janus:
         answer = sdp.parse(reply["jsep"]["sdp"])
         traffic.link.connect(answer, "server" if answer.setup == "active" else "client")
         await traffic.link.wait_connected(_STEP_S)
+        await handle.wait_up()
         traffic.begin(time.monotonic() + random.random() / scenario.packets_per_s)
         feed: int = joined["plugindata"]["data"]["id"]
         return feed
@@ -197,6 +199,11 @@ class _Handle:
         self._api = api
         self._number = number
 
+    async def wait_up(self) -> None:
+        """Return when Janus says that media can flow: until then nobody can subscribe to it."""
+        async with asyncio.timeout(_STEP_S):
+            await self._api.up[self._number].wait()
+
     async def ask(self, body: dict[str, Any], jsep: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a request to the plugin and return its event."""
         message: dict[str, Any] = {"janus": "message", "handle_id": self._number, "body": body}
@@ -215,6 +222,8 @@ class _Api:
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._session: int | None = None
+        self.up: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
+        """By handle: set once its connection is up."""
 
     async def open(self, server: Server) -> None:
         """Connect as soon as it listens, and create a session."""
@@ -262,6 +271,8 @@ class _Api:
     async def _listen(self) -> None:
         async for message in self._socket:
             event = message.json()
+            if event["janus"] == "webrtcup":
+                self.up[event["sender"]].set()
             waiting = self._waiting.get(event.get("transaction", ""))
             if waiting is not None and not waiting.done() and event["janus"] != "ack":
                 waiting.set_result(event)
