@@ -18,8 +18,12 @@ const apart = (a, b) =>
 function assertTidy(rects, stage) {
   for (const [i, rect] of rects.entries()) {
     assert.ok(rect.x >= 0 && rect.y >= 0, JSON.stringify(rect));
-    assert.ok(rect.x + rect.width <= stage.width && rect.y + rect.height <= stage.height, JSON.stringify(rect));
-    for (const other of rects.slice(i + 1)) assert.ok(apart(rect, other), `${JSON.stringify(rect)} covers ${JSON.stringify(other)}`);
+    assert.ok(
+      rect.x + rect.width <= stage.width && rect.y + rect.height <= stage.height,
+      JSON.stringify(rect),
+    );
+    for (const other of rects.slice(i + 1))
+      assert.ok(apart(rect, other), `${JSON.stringify(rect)} covers ${JSON.stringify(other)}`);
   }
 }
 

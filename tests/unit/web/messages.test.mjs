@@ -42,7 +42,10 @@ test("the event may come before the answer, or after it, and the line is there o
 
 test("another's equal words do not confirm mine", () => {
   const lines = merge(send([], draft("c1", "hi")), [message(1, "hi", other)]);
-  assert.deepEqual(lines.map((line) => line.pending ?? false), [false, true]);
+  assert.deepEqual(
+    lines.map((line) => line.pending ?? false),
+    [false, true],
+  );
 });
 
 test("a line that did not go says why and can be sent again", () => {

@@ -11,7 +11,10 @@ const room = { version: 7, room: "r", peers: [ada] };
 
 /** The room after the changes, one version each. */
 function after(start, ...changes) {
-  return changes.reduce((at, change) => applyDelta(at, { type: "delta", version: at.version + 1, change }), start);
+  return changes.reduce(
+    (at, change) => applyDelta(at, { type: "delta", version: at.version + 1, change }),
+    start,
+  );
 }
 
 test("each change does what it says", () => {
@@ -20,7 +23,11 @@ test("each change does what it says", () => {
     ["left", { kind: "peer_left", peer: "a", code: "left" }, []],
     ["lost", { kind: "peer_connection", peer: "a", connected: false }, [{ ...ada, connected: false }]],
     ["published", { kind: "track_published", peer: "a", track: camera }, [{ ...ada, tracks: [mic, camera] }]],
-    ["muted", { kind: "track_changed", peer: "a", track: { ...mic, muted: true } }, [{ ...ada, tracks: [{ ...mic, muted: true }] }]],
+    [
+      "muted",
+      { kind: "track_changed", peer: "a", track: { ...mic, muted: true } },
+      [{ ...ada, tracks: [{ ...mic, muted: true }] }],
+    ],
     ["unpublished", { kind: "track_unpublished", peer: "a", track: "a.0" }, [{ ...ada, tracks: [] }]],
     ["of a newer node", { kind: "tea_served", peer: "a" }, [ada]],
   ]) {
@@ -35,19 +42,32 @@ test("order is kept: peers as they came, tracks as they were published", () => {
     { kind: "track_published", peer: "a", track: camera },
     { kind: "track_changed", peer: "a", track: { ...mic, muted: true } },
   );
-  assert.deepEqual(end.peers.map((peer) => peer.id), ["a", "b"]);
-  assert.deepEqual(end.peers[0].tracks.map((track) => track.id), ["a.0", "a.1"]);
+  assert.deepEqual(
+    end.peers.map((peer) => peer.id),
+    ["a", "b"],
+  );
+  assert.deepEqual(
+    end.peers[0].tracks.map((track) => track.id),
+    ["a.0", "a.1"],
+  );
   assert.equal(trackOf(end.peers[0], "camera").width, 1280);
 });
 
 test("a missed or repeated version is noticed", () => {
   for (const version of [7, 9]) {
-    assert.throws(() => applyDelta(room, { type: "delta", version, change: { kind: "peer_joined", peer: bob } }), VersionGap);
+    assert.throws(
+      () => applyDelta(room, { type: "delta", version, change: { kind: "peer_joined", peer: bob } }),
+      VersionGap,
+    );
   }
 });
 
 test("the old value is untouched", () => {
   const before = structuredClone(room);
-  after(room, { kind: "track_changed", peer: "a", track: { ...mic, muted: true } }, { kind: "peer_joined", peer: bob });
+  after(
+    room,
+    { kind: "track_changed", peer: "a", track: { ...mic, muted: true } },
+    { kind: "peer_joined", peer: bob },
+  );
   assert.deepEqual(room, before);
 });

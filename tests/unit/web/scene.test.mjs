@@ -3,7 +3,14 @@ import { test } from "node:test";
 
 import { mainOf, Order, pageOf, tilesOf } from "../../../web/static/ui/scene.js";
 
-const track = (id, source, muted = false) => ({ id, kind: source === "microphone" ? "audio" : "video", source, muted, width: 0, height: 0 });
+const track = (id, source, muted = false) => ({
+  id,
+  kind: source === "microphone" ? "audio" : "video",
+  source,
+  muted,
+  width: 0,
+  height: 0,
+});
 const peer = (id, ...tracks) => ({ id, name: `Name of ${id}`, user: null, connected: true, tracks });
 const scene = (peers, { me = "me", speakers = [], order = [] } = {}) =>
   tilesOf({ room: { version: 1, room: "r", peers }, me, speakers, order });
@@ -14,17 +21,29 @@ test("everybody has a tile, oneself apart, and each screen shared by others one 
     peer("me", track("me.1", "camera"), track("me.2", "screen")),
     peer("b", track("b.1", "camera", true), track("b.2", "screen", true)),
   ]);
-  assert.deepEqual(others.map(({ key, track, muted }) => [key, track, muted]), [
-    ["a/camera", "a.1", false],
-    ["b/camera", null, true],
-  ]);
-  assert.deepEqual(screens.map(({ key, track }) => [key, track]), [["a/screen", "a.2"]]);
+  assert.deepEqual(
+    others.map(({ key, track, muted }) => [key, track, muted]),
+    [
+      ["a/camera", "a.1", false],
+      ["b/camera", null, true],
+    ],
+  );
+  assert.deepEqual(
+    screens.map(({ key, track }) => [key, track]),
+    [["a/screen", "a.2"]],
+  );
   assert.equal(self.self, true);
 });
 
 test("who is muted does not speak", () => {
-  const { others } = scene([peer("a", track("a.0", "microphone", true)), peer("b", track("b.0", "microphone"))], { speakers: ["a", "b"] });
-  assert.deepEqual(others.map(({ speaking }) => speaking), [false, true]);
+  const { others } = scene(
+    [peer("a", track("a.0", "microphone", true)), peer("b", track("b.0", "microphone"))],
+    { speakers: ["a", "b"] },
+  );
+  assert.deepEqual(
+    others.map(({ speaking }) => speaking),
+    [false, true],
+  );
 });
 
 test("the pinned tile is large, else the latest screen", () => {
@@ -39,7 +58,10 @@ test("pages hold everybody once, oneself at the end of the first", () => {
   const others = Array.from({ length: 20 }, (_, i) => ({ key: `p${i}` }));
   const self = { key: "self" };
   const shown = [0, 1, 2].map((page) => pageOf(others, self, 9, page));
-  assert.deepEqual(shown.map(({ tiles }) => tiles.length), [9, 9, 3]);
+  assert.deepEqual(
+    shown.map(({ tiles }) => tiles.length),
+    [9, 9, 3],
+  );
   assert.equal(shown[0].tiles[8], self);
   assert.equal(new Set(shown.flatMap(({ tiles }) => tiles)).size, 21);
   assert.deepEqual(pageOf(others, null, 9, 99).page, 2);

@@ -12,7 +12,10 @@ import { next, TRANSITIONS } from "../../../web/static/lib/states.js";
 test("waits double from half a second to eight, with at most half of it as spread", () => {
   const whole = [0, 1, 2, 3, 4, 5, 50].map((attempt) => backoffMs(attempt, () => 0.999999));
   assert.deepEqual(whole.map(Math.round), [500, 1000, 2000, 4000, 8000, 8000, 8000]);
-  assert.equal(backoffMs(3, () => 0), 2000);
+  assert.equal(
+    backoffMs(3, () => 0),
+    2000,
+  );
 });
 
 test("every state leads somewhere, and only known states are reached", () => {
@@ -38,7 +41,13 @@ test("one profile of each codec is offered, in our order", () => {
     codec("video/VP8"),
     codec("video/ulpfec"),
   ];
-  assert.deepEqual(choose(browser, VIDEO_CODECS), [browser[7], browser[6], browser[3], browser[1], browser[4]]);
+  assert.deepEqual(choose(browser, VIDEO_CODECS), [
+    browser[7],
+    browser[6],
+    browser[3],
+    browser[1],
+    browser[4],
+  ]);
   assert.deepEqual(choose([], AUDIO_CODECS), []);
 });
 
@@ -53,8 +62,14 @@ test("a camera's largest layer is its own size, and no more layers are asked for
     [0, 0, [1]],
   ]) {
     const layers = cameraLayers(width, height);
-    assert.deepEqual(layers.map(({ rid }) => rid), ["q", "h", "f"]);
-    assert.deepEqual(layers.filter(({ active }) => active).map(({ scaleResolutionDownBy }) => scaleResolutionDownBy), scales);
+    assert.deepEqual(
+      layers.map(({ rid }) => rid),
+      ["q", "h", "f"],
+    );
+    assert.deepEqual(
+      layers.filter(({ active }) => active).map(({ scaleResolutionDownBy }) => scaleResolutionDownBy),
+      scales,
+    );
     assert.ok(layers.every(({ scaleResolutionDownBy }) => scaleResolutionDownBy >= 1));
   }
 });

@@ -6,7 +6,10 @@ import { sameWants, ViewSender, wantsOf } from "../../../web/static/lib/view.js"
 const tile = (track, width, height, priority = "grid") => ({ track, width, height, priority });
 
 test("wants are in device pixels, rounded up, the most important first", () => {
-  const wants = wantsOf([tile("a.1", 100, 60, "thumbnail"), tile("b.1", 321, 180), tile("c.2", 900, 500, "screen")], 2);
+  const wants = wantsOf(
+    [tile("a.1", 100, 60, "thumbnail"), tile("b.1", 321, 180), tile("c.2", 900, 500, "screen")],
+    2,
+  );
   assert.deepEqual(wants, [
     { track: "c.2", width: 1808, height: 1008, priority: "screen" },
     { track: "b.1", width: 656, height: 368, priority: "grid" },
@@ -15,7 +18,11 @@ test("wants are in device pixels, rounded up, the most important first", () => {
 });
 
 test("what is not drawn is not wanted, and what is drawn twice is wanted once", () => {
-  const wants = wantsOf([tile("a.1", 0, 90), tile("b.1", 160, 96, "thumbnail"), tile("b.1", 640, 368, "pinned")]);
+  const wants = wantsOf([
+    tile("a.1", 0, 90),
+    tile("b.1", 160, 96, "thumbnail"),
+    tile("b.1", 640, 368, "pinned"),
+  ]);
   assert.deepEqual(wants, [{ track: "b.1", width: 640, height: 368, priority: "pinned" }]);
 });
 
@@ -28,7 +35,9 @@ test("no view is larger than the node takes", () => {
 test("a view is sent once it has settled, and only when it differs", () => {
   const sent = [];
   let due = null;
-  const sender = new ViewSender((wants) => sent.push(wants), { timers: { setTimeout: (run) => (due = run) } });
+  const sender = new ViewSender((wants) => sent.push(wants), {
+    timers: { setTimeout: (run) => (due = run) },
+  });
   const settle = () => {
     const run = due;
     due = null;

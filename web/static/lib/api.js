@@ -15,7 +15,8 @@ import { ParleyError } from "./errors.js";
  * @typedef {{ticket: string, signal_url: string, peer: string, room: string, name: string, is_host: boolean,
  *   access_token: string | null}} Entry permission to enter a meeting's room on its node
  * @typedef {{id: string, meeting: string, kind: "text" | "system", text: string,
- *   author: {id: string, name: string} | null, sent_at: string}} Message ids rise with time; a guest's author id is the peer's
+ *   author: {id: string, name: string} | null, sent_at: string}} Message
+ *   ids rise with time; a guest's author id is the peer's
  * @typedef {{peer: string, name: string, user: string | null, joined_at: string, left_at: string | null}} Attendance
  */
 
@@ -59,7 +60,9 @@ export class Api {
     return this.#call("GET", "/api/me");
   }
 
-  /** Have a session that has expired renewed, for what goes past this class: WebSockets. A guest's cannot be. */
+  /**
+   * Have a session that has expired renewed, for what goes past this class: WebSockets. A guest's cannot be.
+   */
   async renew() {
     if (!this.#token) await this.me();
   }
@@ -107,12 +110,21 @@ export class Api {
     return this.#call("POST", `${meetingPath(code)}/messages`, message);
   }
 
-  /** Who was here, and when. @param {string} code @param {string | null} [cursor] @returns {Promise<Page<Attendance>>} */
+  /**
+   * Who was here, and when.
+   * @param {string} code
+   * @param {string | null} [cursor]
+   * @returns {Promise<Page<Attendance>>}
+   */
   people(code, cursor) {
     return this.#call("GET", `${meetingPath(code)}/people${query({ limit: 100, cursor })}`);
   }
 
-  /** Where a meeting's events stream from, after the event with id `after`. @param {string} code @param {number | null} after */
+  /**
+   * Where a meeting's events stream from, after the event with id `after`.
+   * @param {string} code
+   * @param {number | null} after
+   */
   eventsUrl(code, after) {
     const url = new URL(`${this.#base || location.origin}${meetingPath(code)}/events${query({ after })}`);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";

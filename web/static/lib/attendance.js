@@ -29,7 +29,9 @@ export class Attendance extends Emitter {
 
   /** Those who were here and left, the latest to leave first. @returns {(Stay & {left_at: string})[]} */
   get departed() {
-    const left = [...this.#stays.values()].flatMap((stay) => (stay.left_at ? [{ ...stay, left_at: stay.left_at }] : []));
+    const left = [...this.#stays.values()].flatMap((stay) =>
+      stay.left_at ? [{ ...stay, left_at: stay.left_at }] : [],
+    );
     return left.sort((a, b) => Date.parse(b.left_at) - Date.parse(a.left_at));
   }
 

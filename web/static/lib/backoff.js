@@ -1,4 +1,7 @@
-/** How long to wait before trying again: doubling from half a second to eight, spread so that a crowd does not return at once. */
+/**
+ * How long to wait before trying again: doubling from half a second to eight, spread so that a crowd does not
+ * return at once.
+ */
 
 const FIRST_MS = 500;
 const LONGEST_MS = 8_000;

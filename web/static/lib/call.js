@@ -1,32 +1,26 @@
 /**
  * A call: one person's stay in a room, kept up over lost networks, restarted nodes and reloaded pages.
  *
- * It owns the signal and the connection and makes them anew as needed; what is published and what is
- * wanted are kept here, and told again to whatever connection there is. `states.js` says what leads where.
+ * It enters, notices when the stay breaks, and comes back; the table in `states.js` says what leads where.
  *
  * Coming back: the node keeps a lost peer's place for a while under a resume token. With the token the
  * same PeerConnection goes on after an ICE restart; if the connection itself has failed, or the page was
- * reloaded, a fresh one takes the same place. When there is nothing left to resume, `enter` is asked
- * for a new ticket. This goes on until the person leaves or the node says it is final.
+ * reloaded, a fresh one takes the same place. When there is nothing left to resume, a new ticket is asked
+ * for. This goes on until the person leaves or the node says it is final.
  */
 
 import { backoffMs } from "./backoff.js";
-import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { asParleyError, ParleyError } from "./errors.js";
+import { Link } from "./link.js";
 import { applyDelta } from "./room.js";
 import { Signal } from "./signal.js";
 import { next } from "./states.js";
-import { ViewSender } from "./view.js";
 
 /**
  * @typedef {import("./states.js").State} State
  * @typedef {import("./protocol.js").Room} Room
- * @typedef {import("./protocol.js").Source} Source
- * @typedef {import("./protocol.js").Want} Want
- * @typedef {import("./protocol.js").DataDelivery} DataDelivery
- * @typedef {import("./connection.js").Publication} Publication
- * @typedef {import("./connection.js").Slot} Slot
+ * @typedef {import("./protocol.js").Welcome} Welcome
  * @typedef {import("./api.js").Entry} Entry
  * @typedef {{resume: string, signal_url: string}} Place what it takes to come back to the same place
  * @typedef {{
@@ -34,17 +28,17 @@ import { ViewSender } from "./view.js";
  *   place: Place | null,
  *   room: Room,
  *   speakers: string[],
- *   slots: Slot[],
- *   label: Slot,
- *   data: DataDelivery,
  *   refused: ParleyError,
  * }} CallEvents
- *   `place`: where to come back to has changed (null: nowhere); `slots`: the list of slots is new or longer;
- *   `label`: the node named what a slot shows; `refused`: the node did not do what was asked
+ *   `place`: where to come back to has changed (null: nowhere); `refused`: the node did not do what was asked
  */
 
-/** How long media may take to flow after the answer. */
-const LINK_TIMEOUT_MS = 12_000;
+/**
+ * How long a welcome may take. A dead network answers nothing, so the first attempts are short: the one
+ * after the network is back should not have to wait for them. A slow one gets its time later.
+ */
+const FIRST_PATIENCE_MS = 3_000;
+const MOST_PATIENCE_MS = 10_000;
 
 /** Joining is tried again for so long before the person is told; nobody waits long at a closed door. */
 const JOIN_PATIENCE_MS = 5_000;
@@ -54,29 +48,21 @@ const PASSING_STATUSES = new Set([429, 500, 502, 503, 504]);
 
 /** @extends {Emitter<CallEvents>} */
 export class Call extends Emitter {
+  #enterRoom;
   /** @type {State} */
   #state = "idle";
   /** @type {Place | null} */
   #place = null;
-  /** @type {Connection | null} */
-  #connection = null;
   /** @type {Signal | null} */
   #signal = null;
-  /** @type {Map<Source, Publication>} */
-  #published = new Map();
-  /** @type {Want[]} */
-  #wants = [];
-  #views = new ViewSender((wants) => this.#sendView(wants));
-  /** Offers go one after the other; each waits for the answer to the one before. */
-  #turn = Promise.resolve();
-  /** Whether the node has yet to be told what is published, or of more slots. */
-  #offerDue = false;
   /** What ended the stay at hand; settled by the first `#break`. @type {Promise<ParleyError>} */
   #broken = new Promise(() => {});
   /** @type {(reason: ParleyError) => void} */
   #break = () => {};
   #wake = () => {};
 
+  /** What is sent and wanted. */
+  link = new Link();
   /** The room as of the last message, also while reconnecting. @type {Room | null} */
   room = null;
   /** Who speaks now, the most prominent first. @type {string[]} */
@@ -84,12 +70,12 @@ export class Call extends Emitter {
   /** This peer's id. @type {string | null} */
   peer = null;
 
-  #enterRoom;
-
   /** @param {() => Promise<Entry>} enterRoom gets a new ticket */
   constructor(enterRoom) {
     super();
     this.#enterRoom = enterRoom;
+    this.link.on("lost", (error) => this.#break(error));
+    this.link.on("refused", (error) => this.emit("refused", error));
   }
 
   get state() {
@@ -99,10 +85,6 @@ export class Call extends Emitter {
   /** Where to come back to, if anywhere. */
   get place() {
     return this.#place;
-  }
-
-  get slots() {
-    return this.#connection?.slots ?? [];
   }
 
   /**
@@ -139,52 +121,14 @@ export class Call extends Emitter {
   leave() {
     if (this.#state === "idle" || this.#state === "ended") return;
     this.#signal?.leave();
-    this.#finish(new ParleyError("left", "You left the meeting."));
+    this.#finish(new ParleyError("left"));
   }
 
   /** The network has changed or is back: do not wait to notice. */
   networkChanged() {
-    if (this.#state === "connected") this.#break(new ParleyError("network_changed", undefined, { retry: "resume" }));
+    if (this.#state === "connected")
+      this.#break(new ParleyError("link_lost", undefined, { retry: "resume" }));
     this.#wake();
-  }
-
-  /**
-   * Publish a source, or change how it is published.
-   * @param {Source} source @param {Publication} publication
-   */
-  publish(source, publication) {
-    const before = this.#published.get(source);
-    if (!before && !publication.track) return; // never opened: nothing to tell of
-    this.#published.set(source, publication);
-    const resized = before?.width !== publication.width || before?.height !== publication.height;
-    const toggled = before?.muted !== publication.muted;
-    if (publication.muted && toggled) this.#sendMute(source, true);
-    if (this.#connection?.sync(this.#published) || resized) this.#renegotiate();
-    else if (!publication.muted && toggled) this.#sendMute(source, false);
-  }
-
-  /** Publish the source no more. @param {Source} source */
-  unpublish(source) {
-    if (this.#published.delete(source) && this.#connection?.sync(this.#published)) this.#renegotiate();
-  }
-
-  /** All the video that is wanted from now on; what is not named is not sent. @param {Want[]} wants */
-  want(wants) {
-    this.#wants = wants;
-    this.#views.want(wants);
-  }
-
-  /**
-   * Send to one peer of the room, or to all others.
-   * @param {string} topic @param {unknown} body @param {{to?: string, lossy?: boolean}} [options]
-   */
-  send(topic, body, { to, lossy = false } = {}) {
-    this.#connection?.send({ topic, body, to }, lossy ? "lossy" : "reliable");
-  }
-
-  /** The browser's statistics of the connection. */
-  async stats() {
-    return this.#connection?.stats() ?? null;
   }
 
   // --- staying -----------------------------------------------------------------------------------
@@ -193,7 +137,6 @@ export class Call extends Emitter {
   async #keepUp() {
     for (;;) {
       this.#to("entered", null);
-      if (this.#offerDue) this.#renegotiate();
       const reason = await this.#broken;
       if (this.#state !== "connected") return;
       if (isFinal(reason)) return this.#finish(reason);
@@ -208,7 +151,7 @@ export class Call extends Emitter {
     for (let attempt = 0; ; attempt++) {
       const began = performance.now();
       try {
-        await this.#enter();
+        await this.#enter(Math.min(MOST_PATIENCE_MS, FIRST_PATIENCE_MS * 1.4 ** attempt));
         return true;
       } catch (thrown) {
         const error = asParleyError(thrown);
@@ -225,69 +168,55 @@ export class Call extends Emitter {
     }
   }
 
-  /** Say hello, by the resume token if there is one, else with a new ticket; done when media flows. */
-  async #enter() {
+  /**
+   * Say hello, by the resume token if there is one, else with a new ticket; done when media flows.
+   * @param {number} [patienceMs]
+   */
+  async #enter(patienceMs = MOST_PATIENCE_MS) {
     this.#broken = new Promise((resolve) => {
       this.#break = resolve;
     });
     const place = this.#place;
     const entry = place ? null : await this.#enterRoom();
     this.#assertGoingOn();
-    const fresh = !place || !this.#connection?.usable;
-    if (fresh) this.#connect();
+    const iceRestart = place !== null && this.link.usable;
+    if (!iceRestart) this.link.renew();
     const url = /** @type {string} */ (place?.signal_url ?? entry?.signal_url);
     const permission = place ? { resume: place.resume } : { ticket: entry?.ticket };
-    await this.#inTurn(() => this.#greet(url, permission, { iceRestart: !fresh }));
-    await this.#linked();
+    const greet = (/** @type {import("./link.js").Offer} */ { sdp, tracks }) =>
+      this.#greet(url, { ...permission, offer: sdp, tracks }, patienceMs);
+    await this.link.agree(greet, { iceRestart });
+    this.link.attach(/** @type {Signal} */ (this.#signal));
+    await this.link.up(this.#broken);
   }
 
-  /** @param {string} url @param {{ticket?: string, resume?: string}} permission @param {{iceRestart: boolean}} options */
-  async #greet(url, permission, options) {
-    const { sdp, tracks } = await this.#newOffer(options);
-    const hello = { ...permission, offer: sdp, tracks };
-    const { signal, welcome } = await Signal.enter(url, hello, (made) => this.#listen(made));
+  /**
+   * @param {string} url
+   * @param {import("./signal.js").Greeting} hello
+   * @param {number} patienceMs
+   * @returns {Promise<string>} the answer to its offer
+   */
+  async #greet(url, hello, patienceMs) {
+    const listen = (/** @type {Signal} */ made) => this.#listen(made);
+    const { signal, welcome } = await Signal.enter(url, hello, { patienceMs, listen });
     this.#signal = signal;
     this.#assertGoingOn();
-    await this.#welcomed(welcome, url);
-  }
-
-  /** @param {import("./protocol.js").Welcome} welcome @param {string} url */
-  async #welcomed(welcome, url) {
-    // Before anything is awaited: deltas to this snapshot may be the next messages.
     this.peer = welcome.peer;
     this.#setRoom(welcome.room);
     this.#setPlace({ resume: welcome.resume, signal_url: url });
-    await this.#standing().accept(welcome.sdp);
-    this.emit("slots", this.slots);
-    this.#sendView(this.#wants);
-  }
-
-  /** Wait until media can flow. */
-  #linked() {
-    const connection = this.#standing();
-    return new Promise((resolve, reject) => {
-      const settle = (/** @type {ParleyError | null} */ error) => {
-        clearTimeout(late);
-        stop();
-        if (error) reject(error);
-        else resolve(undefined);
-      };
-      const late = setTimeout(() => settle(new ParleyError("link_failed", undefined, { retry: "resume" })), LINK_TIMEOUT_MS);
-      const stop = connection.on("state", (state) => state === "connected" && settle(null));
-      void this.#broken.then(settle);
-      if (connection.state === "connected") settle(null);
-    });
+    return welcome.sdp;
   }
 
   /** The person may have left while something was awaited. */
   #assertGoingOn() {
     if (this.#state !== "ended") return;
     this.#signal?.leave();
-    throw new ParleyError("left", "You left the meeting.");
+    throw new ParleyError("left");
   }
 
   /** End this attempt or stay, and keep what the next one can use. @param {ParleyError} error */
   #giveUp(error) {
+    this.link.detach();
     this.#signal?.close();
     if (error.retry === "join") this.#forget();
   }
@@ -309,7 +238,7 @@ export class Call extends Emitter {
   /** Nothing is left to come back to. */
   #forget() {
     this.#setPlace(null);
-    this.#disconnect();
+    this.link.close();
   }
 
   /** Wait, or until somebody wakes us. @param {number} ms */
@@ -329,75 +258,7 @@ export class Call extends Emitter {
     this.emit("state", { state: this.#state, error });
   }
 
-  // --- the connection ------------------------------------------------------------------------------
-
-  #connect() {
-    this.#disconnect();
-    const connection = new Connection();
-    connection.on("data", (delivery) => this.emit("data", delivery));
-    connection.on("state", (state) => {
-      if (state === "disconnected" || state === "failed") {
-        this.#break(new ParleyError("link_lost", undefined, { retry: "resume" }));
-      }
-    });
-    this.#connection = connection;
-  }
-
-  #disconnect() {
-    if (!this.#connection) return;
-    this.#connection.close();
-    this.#connection = null;
-    this.emit("slots", []);
-  }
-
-  #standing() {
-    if (!this.#connection) throw new ParleyError("link_lost", undefined, { retry: "resume" });
-    return this.#connection;
-  }
-
-  /** @param {{iceRestart?: boolean}} [options] */
-  #newOffer(options) {
-    const connection = this.#standing();
-    this.#offerDue = false;
-    connection.sync(this.#published);
-    connection.growVideoSlots(this.#wants.length);
-    return connection.offer(this.#published, options);
-  }
-
-  /** Offer what is published and wanted now; while there is no connection, the next hello says it. */
-  #renegotiate() {
-    this.#offerDue = true;
-    const done = this.#inTurn(async () => {
-      if (!this.#offerDue || this.#state !== "connected" || !this.#signal) return;
-      const { sdp, tracks } = await this.#newOffer();
-      const answer = await this.#signal.offer(sdp, tracks);
-      await this.#standing().accept(answer.sdp);
-      this.emit("slots", this.slots);
-    });
-    done.catch((error) => this.emit("refused", asParleyError(error)));
-  }
-
-  /** @param {() => Promise<void>} exchange */
-  #inTurn(exchange) {
-    const done = this.#turn.then(exchange);
-    this.#turn = done.catch(() => {});
-    return done;
-  }
-
-  /** @param {Want[]} wants */
-  #sendView(wants) {
-    if (this.#connection?.growVideoSlots(wants.length)) this.#renegotiate();
-    this.#signal?.send({ type: "view", wants });
-  }
-
-  /** @param {Source} source @param {boolean} muted */
-  #sendMute(source, muted) {
-    const mid = this.#connection?.midOf(source);
-    if (mid && this.#state === "connected") this.#signal?.send({ type: "mute", mid, muted });
-    else this.#offerDue = true;
-  }
-
-  // --- what the node says --------------------------------------------------------------------------
+  // --- what the node says ------------------------------------------------------------------------
 
   /** @param {Signal} signal */
   #listen(signal) {
@@ -415,7 +276,7 @@ export class Call extends Emitter {
         this.speakers = message.peers;
         return this.emit("speakers", message.peers);
       case "slots":
-        return message.slots.forEach((label) => this.#label(label));
+        return message.slots.forEach((label) => this.link.label(label));
       default:
         return undefined; // a message of a newer node
     }
@@ -423,20 +284,11 @@ export class Call extends Emitter {
 
   /** @param {import("./protocol.js").Delta} delta */
   #change(delta) {
-    if (!this.room) return;
     try {
-      this.#setRoom(applyDelta(this.room, delta));
+      this.#setRoom(applyDelta(/** @type {Room} */ (this.room), delta));
     } catch (cause) {
       this.#break(new ParleyError("room_gap", undefined, { retry: "resume", cause }));
     }
-  }
-
-  /** @param {import("./protocol.js").SlotLabel} label */
-  #label({ mid, track, rtp_timestamp }) {
-    const slot = this.#connection?.slot(mid);
-    if (!slot) return;
-    slot.labels.label(track, rtp_timestamp);
-    this.emit("label", slot);
   }
 
   /** @param {Room} room */

@@ -64,7 +64,13 @@ export class Chat extends Emitter {
    * @param {string} text @param {string} [clientId] that of a failed line, to send it again
    */
   async say(text, clientId = newId()) {
-    const line = { id: clientId, client_id: clientId, meeting: this.#code, kind: /** @type {const} */ ("text"), text };
+    const line = {
+      id: clientId,
+      client_id: clientId,
+      meeting: this.#code,
+      kind: /** @type {const} */ ("text"),
+      text,
+    };
     this.#set(send(this.lines, { ...line, author: this.author(), sent_at: new Date().toISOString() }));
     try {
       const message = await this.#api.sendMessage(this.#code, { text, client_id: clientId });
@@ -90,5 +96,7 @@ export class Chat extends Emitter {
 
 /** Random enough to be unique, also where crypto.randomUUID is missing (plain http). */
 function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
 }

@@ -31,7 +31,8 @@ export function choose(available, wanted) {
   return wanted.flatMap((mimeType) => {
     const fits = PROFILES[mimeType.toLowerCase()] ?? (() => true);
     const codec = available.find(
-      (one) => one.mimeType.toLowerCase() === mimeType.toLowerCase() && fits((one.sdpFmtpLine ?? "").toLowerCase()),
+      (one) =>
+        one.mimeType.toLowerCase() === mimeType.toLowerCase() && fits((one.sdpFmtpLine ?? "").toLowerCase()),
     );
     return codec ? [codec] : [];
   });

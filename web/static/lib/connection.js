@@ -113,7 +113,8 @@ export class Connection extends Emitter {
       } else {
         changed ||= transceiver.direction !== "sendonly";
         transceiver.direction = "sendonly";
-        if (transceiver.sender.track !== publication.track) void replaceTrack(transceiver.sender, source, publication);
+        if (transceiver.sender.track !== publication.track)
+          void replaceTrack(transceiver.sender, source, publication);
       }
     }
     for (const [source, transceiver] of this.#sending) {
@@ -232,7 +233,11 @@ async function replaceTrack(sender, source, publication) {
   await sender.setParameters(parameters);
 }
 
-/** @param {RTCRtpTransceiver} transceiver @param {RTCRtpCapabilities | null} capabilities @param {"audio" | "video"} kind */
+/**
+ * @param {RTCRtpTransceiver} transceiver
+ * @param {RTCRtpCapabilities | null} capabilities
+ * @param {"audio" | "video"} kind
+ */
 function preferCodecs(transceiver, capabilities, kind) {
   const wanted = kind === "video" ? VIDEO_CODECS : AUDIO_CODECS;
   const chosen = choose(capabilities?.codecs ?? [], wanted);

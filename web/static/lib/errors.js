@@ -7,21 +7,27 @@
 
 /** Sentences for the codes that arise on this side. @type {Readonly<Record<string, string>>} */
 export const SENTENCES = Object.freeze({
-  permission_denied: "It was not allowed. Allow it for this page in the browser's address bar, then try again.",
+  permission_denied:
+    "It was not allowed. Allow it for this page in the browser's address bar, then try again.",
   no_microphone: "No microphone was found. Plug one in, or join without: you can still listen and write.",
   no_camera: "No camera was found. Plug one in, or join without: others see your name.",
   device_in_use: "Another program or tab is using it. Close that one, then try again.",
   device_failed: "The device did not start. Unplug it and plug it in again, or choose another one.",
   device_gone: "The device was unplugged. Choose another one in the settings.",
   insecure_context:
-    "The browser gives camera and microphone only to pages on a secure address. Open this page by https, or as localhost on the same machine. Until then you can listen, watch and write.",
+    "The browser gives camera and microphone only to pages on a secure address. Open this page by https, " +
+    "or as localhost on the same machine. Until then you can listen, watch and write.",
   share_unsupported: "This browser cannot share a screen. A computer's browser can.",
   share_cancelled: "No screen was chosen.",
   offline: "The server cannot be reached. Check your network; then try again.",
   node_unreachable: "The media server cannot be reached. Check your network, or try again in a moment.",
   link_failed:
-    "No media connection could be made: a firewall may block UDP. Try another network, or ask who runs it to allow UDP to this server.",
+    "No media connection could be made: a firewall may block UDP. Try another network, or ask who runs it " +
+    "to allow UDP to this server.",
   webrtc_missing: "This browser cannot make calls. Use a current Chrome, Edge, Firefox or Safari.",
+  left: "You left the meeting.",
+  link_lost: "The connection was lost.",
+  room_gap: "A message of the server was missed.",
   timeout: "The server did not answer in time. Try again.",
   bad_response: "The server answered in a way this page does not understand. Reload the page.",
 });

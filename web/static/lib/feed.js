@@ -65,7 +65,8 @@ export class Feed extends Emitter {
     }
     this.#lastId = event.id;
     if (event.type === "message" && event.message) this.emit("message", event.message);
-    if ((event.type === "joined" || event.type === "left") && event.person) this.emit(event.type, event.person);
+    if ((event.type === "joined" || event.type === "left") && event.person)
+      this.emit(event.type, event.person);
     if (event.type === "reset" || event.type === "ended") this.emit(event.type, null);
   }
 }

@@ -13,7 +13,8 @@ const BITRATES_BPS = { small: 150_000, medium: 500_000, large: 1_700_000 };
 
 /**
  * @param {number} width @param {number} height of the camera's picture, in pixels
- * @returns {{rid: string, active: boolean, scaleResolutionDownBy: number, maxBitrate: number}[]} always one for each name
+ * @returns {{rid: string, active: boolean, scaleResolutionDownBy: number, maxBitrate: number}[]}
+ *   always one for each name
  */
 export function cameraLayers(width, height) {
   const bitrates = bitratesOf(width * height);

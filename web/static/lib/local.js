@@ -22,7 +22,10 @@ export class LocalMedia extends Emitter {
   /** @type {Record<Source, MediaStreamTrack | null>} */
   #tracks = { microphone: null, camera: null, screen: null, screen_audio: null };
   #on = { microphone: false, camera: false };
-  /** Sizes outlive their tracks: a camera that is off keeps its place. @type {Partial<Record<Source, {width: number, height: number}>>} */
+  /**
+   * Sizes outlive their tracks: a camera that is off keeps its place.
+   * @type {Partial<Record<Source, {width: number, height: number}>>}
+   */
   #sizes = {};
   /** @type {Record<"microphone" | "camera", string | null>} the devices chosen; null: the system's default */
   devices = { microphone: null, camera: null };
@@ -49,7 +52,9 @@ export class LocalMedia extends Emitter {
    */
   publications() {
     const sources = /** @type {Source[]} */ (Object.keys(this.#tracks));
-    return sources.filter((source) => this.#tracks[source]).map((source) => ({ source, publication: this.#publication(source) }));
+    return sources
+      .filter((source) => this.#tracks[source])
+      .map((source) => ({ source, publication: this.#publication(source) }));
   }
 
   /**
@@ -146,7 +151,11 @@ export class LocalMedia extends Emitter {
     this.#tracks[source] = null;
   }
 
-  /** A track ended by itself: unplugged, or sharing stopped in the browser's own bar. @param {Source} source @param {MediaStreamTrack} track */
+  /**
+   * A track ended by itself: unplugged, or sharing stopped in the browser's own bar.
+   * @param {Source} source
+   * @param {MediaStreamTrack} track
+   */
   #ended(source, track) {
     if (this.#tracks[source] !== track) return;
     if (source === "screen" || source === "screen_audio") return this.stopSharing();

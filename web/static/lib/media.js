@@ -45,7 +45,8 @@ export async function openCamera(deviceId = null) {
  * @returns {Promise<{screen: MediaStreamTrack, audio: MediaStreamTrack | null}>} @throws {ParleyError}
  */
 export async function openScreen() {
-  if (globalThis.isSecureContext && !navigator.mediaDevices?.getDisplayMedia) throw new ParleyError("share_unsupported");
+  if (globalThis.isSecureContext && !navigator.mediaDevices?.getDisplayMedia)
+    throw new ParleyError("share_unsupported");
   const media = mediaDevices();
   try {
     const stream = await media.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: true });
@@ -63,8 +64,13 @@ export async function openScreen() {
  */
 export async function listDevices() {
   const all = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
-  const ofKind = (/** @type {MediaDeviceKind} */ kind) => all.filter((device) => device.kind === kind && device.deviceId !== "");
-  return { microphones: ofKind("audioinput"), cameras: ofKind("videoinput"), speakers: ofKind("audiooutput") };
+  const ofKind = (/** @type {MediaDeviceKind} */ kind) =>
+    all.filter((device) => device.kind === kind && device.deviceId !== "");
+  return {
+    microphones: ofKind("audioinput"),
+    cameras: ofKind("videoinput"),
+    speakers: ofKind("audiooutput"),
+  };
 }
 
 /** @param {Device} device @param {MediaStreamConstraints} constraints */

@@ -7,7 +7,7 @@
  *     await meeting.local.turn("microphone", true);
  *     meeting.call.on("room", (room) => console.log(room.peers.map((peer) => peer.name)));
  *     await meeting.join({ name: "Ada" });
- *     meeting.call.want([{ track: "…", width: 640, height: 360, priority: "grid" }]);
+ *     meeting.call.link.want([{ track: "…", width: 640, height: 360, priority: "grid" }]);
  *
  * Its parts can be used alone; this ties them: devices are published, chat and people follow the call's
  * comings and goings, the tab remembers its place.
@@ -125,7 +125,7 @@ export class Meeting extends Emitter {
   async #begin(place) {
     if (typeof RTCPeerConnection === "undefined") throw new ParleyError("webrtc_missing");
     for (const { source, publication } of this.local.publications()) {
-      if (publication) this.call.publish(source, publication);
+      if (publication) this.call.link.publish(source, publication);
     }
     await this.call.join(place);
   }
@@ -137,8 +137,8 @@ export class Meeting extends Emitter {
 
   #tie() {
     this.local.on("change", ({ source, publication }) => {
-      if (publication) this.call.publish(source, publication);
-      else this.call.unpublish(source);
+      if (publication) this.call.link.publish(source, publication);
+      else this.call.link.unpublish(source);
       if (this.call.place) this.#remember(this.call.place);
     });
     this.call.on("place", (place) => (place ? this.#remember(place) : this.#memory.forget()));

@@ -21,28 +21,54 @@ export function merge(lines, messages) {
     const mine = merged.findIndex(
       (line) => line.pending && line.text === message.text && line.author?.id === message.author?.id,
     );
-    merged = mine < 0 ? [...merged, message] : merged.with(mine, { ...message, client_id: merged[mine]?.client_id });
+    merged =
+      mine < 0 ? [...merged, message] : merged.with(mine, { ...message, client_id: merged[mine]?.client_id });
   }
   return inOrder(merged);
 }
 
-/** Add a line that is on its way. @param {Line[]} lines @param {Line & {client_id: string}} line @returns {Line[]} */
+/**
+ * Add a line that is on its way.
+ * @param {Line[]} lines
+ * @param {Line & {client_id: string}} line
+ * @returns {Line[]}
+ */
 export function send(lines, line) {
-  return [...lines.filter(({ client_id }) => client_id !== line.client_id), { ...line, pending: true, failed: undefined }];
+  return [
+    ...lines.filter(({ client_id }) => client_id !== line.client_id),
+    { ...line, pending: true, failed: undefined },
+  ];
 }
 
-/** The server took the line. @param {Line[]} lines @param {string} clientId @param {Message} message @returns {Line[]} */
+/**
+ * The server took the line.
+ * @param {Line[]} lines
+ * @param {string} clientId
+ * @param {Message} message
+ * @returns {Line[]}
+ */
 export function confirm(lines, clientId, message) {
   const others = lines.filter((line) => line.client_id !== clientId && line.id !== message.id);
   return inOrder([...others, { ...message, client_id: clientId }]);
 }
 
-/** The line did not go. @param {Line[]} lines @param {string} clientId @param {string} reason @returns {Line[]} */
+/**
+ * The line did not go.
+ * @param {Line[]} lines
+ * @param {string} clientId
+ * @param {string} reason
+ * @returns {Line[]}
+ */
 export function fail(lines, clientId, reason) {
-  return lines.map((line) => (line.client_id === clientId && line.pending ? { ...line, pending: false, failed: reason } : line));
+  return lines.map((line) =>
+    line.client_id === clientId && line.pending ? { ...line, pending: false, failed: reason } : line,
+  );
 }
 
-/** Confirmed lines by their ids, which rise with time; what is not confirmed stays at the end. @param {Line[]} lines */
+/**
+ * Confirmed lines by their ids, which rise with time; what is not confirmed stays at the end.
+ * @param {Line[]} lines
+ */
 function inOrder(lines) {
   const unsent = (/** @type {Line} */ line) => line.pending || line.failed !== undefined;
   const sent = lines.filter((line) => !unsent(line));

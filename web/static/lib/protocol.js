@@ -32,8 +32,6 @@ export const MAX_WANTS = 128;
  *
  * @typedef {{mid: string, track: string | null, rtp_timestamp?: number | null}} SlotLabel
  *
- * @typedef {{protocol: number, ticket?: string, resume?: string, offer: string, tracks: PublishedTrack[]}} Hello
- *
  * @typedef {{type: "welcome", protocol: number, node: string, peer: string, resume: string, linger_s: number,
  *   room: Room, sdp: string}} Welcome
  * @typedef {{type: "answer", id: number, sdp: string}} Answer

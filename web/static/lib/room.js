@@ -1,5 +1,6 @@
 /**
- * The room as the node tells it: a snapshot, and one delta after the other. Pure; values are never changed in place.
+ * The room as the node tells it: a snapshot, and one delta after the other. Pure; values are never changed
+ * in place.
  *
  * Each delta raises the version by one. A gap means that a message was missed, and then the only
  * honest thing is a fresh snapshot: `applyDelta` throws, and the caller asks for one by resuming.

@@ -14,13 +14,12 @@ import { PROTOCOL } from "./protocol.js";
  * @typedef {import("./protocol.js").Answer} Answer
  * @typedef {import("./protocol.js").PublishedTrack} PublishedTrack
  * @typedef {import("./protocol.js").Want} Want
+ * @typedef {{ticket?: string, resume?: string, offer: string, tracks: PublishedTrack[]}} Greeting
  * @typedef {{message: NodeSignal, refused: ParleyError, closed: ParleyError}} SignalEvents
  *   `message`: a delta, speakers or slots; `refused`: a message was not acted on, the connection goes on;
  *   `closed`: the end, with `retry` telling what can work
  */
 
-/** A dead network answers nothing; a live node answers a hello well within this. */
-const WELCOME_TIMEOUT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 5_000;
 const PING_TIMEOUT_MS = 10_000;
@@ -28,7 +27,8 @@ const PING_TIMEOUT_MS = 10_000;
 /** @extends {Emitter<SignalEvents>} */
 export class Signal extends Emitter {
   #socket;
-  #open = true;
+  /** Why it is over. @type {ParleyError | null} */
+  #ended = null;
   #pings = 0;
   #heardAt = performance.now();
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -42,15 +42,16 @@ export class Signal extends Emitter {
   /**
    * Connect, say hello, and wait for the welcome.
    * @param {string} url
-   * @param {{ticket?: string, resume?: string, offer: string, tracks: PublishedTrack[]}} hello
-   * @param {(signal: Signal) => void} listen called before any message can come, to attach listeners
+   * @param {Greeting} hello
+   * @param {{patienceMs: number, listen: (signal: Signal) => void}} options
+   *   how long the welcome may take; `listen` is called before any message can come, to attach listeners
    * @returns {Promise<{signal: Signal, welcome: Welcome}>}
    * @throws {ParleyError} the node's code, or `node_unreachable`
    */
-  static async enter(url, hello, listen) {
+  static async enter(url, hello, { patienceMs, listen }) {
     const signal = new Signal(new WebSocket(url));
     listen(signal);
-    const welcome = await signal.#hello(hello);
+    const welcome = await signal.#hello(hello, patienceMs);
     return { signal, welcome };
   }
 
@@ -62,10 +63,13 @@ export class Signal extends Emitter {
     socket.onclose = () => this.#end(new ParleyError("node_unreachable", undefined, { retry: "resume" }));
   }
 
-  /** @param {object} hello */
-  async #hello(hello) {
+  /** @param {Greeting} hello @param {number} patienceMs */
+  async #hello(hello, patienceMs) {
     this.#socket.onopen = () => this.send({ type: "hello", protocol: PROTOCOL, ...hello });
-    const late = setTimeout(() => this.#end(new ParleyError("node_unreachable", undefined, { retry: "resume" })), WELCOME_TIMEOUT_MS);
+    const late = setTimeout(
+      () => this.#end(new ParleyError("node_unreachable", undefined, { retry: "resume" })),
+      patienceMs,
+    );
     try {
       const welcome = await this.#welcome.promise;
       this.#pinging = setInterval(() => this.#ping(), PING_INTERVAL_MS);
@@ -82,10 +86,14 @@ export class Signal extends Emitter {
 
   /** Send a new offer and wait for its answer. @param {string} sdp @param {PublishedTrack[]} tracks */
   async offer(sdp, tracks) {
+    if (this.#ended) throw this.#ended;
     const id = ++this.#offers;
     const waiting = /** @type {PromiseWithParts<Answer>} */ (withParts());
     this.#waiting.set(id, waiting);
-    const late = setTimeout(() => this.#end(new ParleyError("timeout", undefined, { retry: "resume" })), ANSWER_TIMEOUT_MS);
+    const late = setTimeout(
+      () => this.#end(new ParleyError("timeout", undefined, { retry: "resume" })),
+      ANSWER_TIMEOUT_MS,
+    );
     this.send({ type: "offer", id, sdp, tracks });
     try {
       return await waiting.promise;
@@ -97,7 +105,7 @@ export class Signal extends Emitter {
 
   /** Close without a word: the node keeps the peer's place for a while. */
   close() {
-    this.#end(new ParleyError("left", "The connection was closed.", { retry: "resume" }));
+    this.#end(new ParleyError("link_lost", undefined, { retry: "resume" }));
   }
 
   /** Leave for good. */
@@ -143,9 +151,10 @@ export class Signal extends Emitter {
 
   /** @param {ParleyError} error */
   #end(error) {
-    if (!this.#open) return;
-    this.#open = false;
+    if (this.#ended) return;
+    this.#ended = error;
     clearInterval(this.#pinging);
+    this.#socket.onmessage = null;
     this.#socket.close();
     this.#welcome.reject(error);
     for (const { reject } of this.#waiting.values()) reject(error);
@@ -158,7 +167,10 @@ export class Signal extends Emitter {
  * @typedef {{promise: Promise<Value>, resolve: (value: Value) => void, reject: (error: Error) => void}} PromiseWithParts
  */
 
-/** A promise that is settled from outside; nobody need listen to its failure. @returns {PromiseWithParts<any>} */
+/**
+ * A promise that is settled from outside; nobody need listen to its failure.
+ * @returns {PromiseWithParts<any>}
+ */
 function withParts() {
   let resolve = /** @type {(value: any) => void} */ (() => {});
   let reject = /** @type {(error: Error) => void} */ (() => {});

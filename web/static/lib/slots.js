@@ -14,7 +14,7 @@ const MOST_CUTS = 16;
 
 /** Whether RTP timestamp `a` is not before `b`, modulo 2^32. @param {number} a @param {number} b */
 export function notBefore(a, b) {
-  return ((a - b) >>> 0) < HALF;
+  return (a - b) >>> 0 < HALF;
 }
 
 /** The labels of one slot, in the order they were given. */
@@ -22,13 +22,17 @@ export class SlotLabels {
   /** @type {{track: string, from: number | null}[]} `from` null: it holds for every frame that comes */
   #cuts = [];
 
-  /** What the slot shows by the node's last word, whether or not a frame of it has come. @type {string | null} */
+  /**
+   * What the slot shows by the node's last word, whether or not a frame of it has come.
+   * @type {string | null}
+   */
   get latest() {
     return this.#cuts.at(-1)?.track ?? null;
   }
 
   /**
-   * The slot shows `track` from the frame at `rtpTimestamp` on (from the next frame, if not given); null empties it at once.
+   * The slot shows `track` from the frame at `rtpTimestamp` on (from the next frame, if not given); null
+   * empties it at once.
    * @param {string | null} track @param {number | null} [rtpTimestamp]
    */
   label(track, rtpTimestamp = null) {

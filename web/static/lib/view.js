@@ -9,7 +9,8 @@ import { MAX_WANTS } from "./protocol.js";
 /**
  * @typedef {import("./protocol.js").Want} Want
  * @typedef {import("./protocol.js").Priority} Priority
- * @typedef {{track: string, width: number, height: number, priority: Priority}} DrawnTile a tile on the screen, in CSS pixels
+ * @typedef {{track: string, width: number, height: number, priority: Priority}} DrawnTile
+ *   a tile on the screen, in CSS pixels
  */
 
 /** @type {Priority[]} the most important first */
@@ -29,12 +30,20 @@ const LARGEST = 16_384;
 export function wantsOf(tiles, pixelRatio = 1) {
   const ranked = tiles
     .filter(({ width, height }) => width > 0 && height > 0)
-    .toSorted((a, b) => RANKS.indexOf(a.priority) - RANKS.indexOf(b.priority) || b.width * b.height - a.width * a.height);
+    .toSorted(
+      (a, b) =>
+        RANKS.indexOf(a.priority) - RANKS.indexOf(b.priority) || b.width * b.height - a.width * a.height,
+    );
   /** @type {Map<string, Want>} */
   const wants = new Map();
   for (const { track, width, height, priority } of ranked) {
     if (!wants.has(track)) {
-      wants.set(track, { track, width: pixels(width * pixelRatio), height: pixels(height * pixelRatio), priority });
+      wants.set(track, {
+        track,
+        width: pixels(width * pixelRatio),
+        height: pixels(height * pixelRatio),
+        priority,
+      });
     }
   }
   return [...wants.values()].slice(0, MAX_WANTS);
@@ -49,7 +58,11 @@ function pixels(length) {
 export function sameWants(a, b) {
   return (
     a.length === b.length &&
-    a.every((want, i) => /** @type {(keyof Want)[]} */ (["track", "width", "height", "priority"]).every((key) => want[key] === b[i]?.[key]))
+    a.every((want, i) =>
+      /** @type {(keyof Want)[]} */ (["track", "width", "height", "priority"]).every(
+        (key) => want[key] === b[i]?.[key],
+      ),
+    )
   );
 }
 

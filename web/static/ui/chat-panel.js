@@ -3,7 +3,10 @@
 import { find, make } from "./dom.js";
 import { piecesOf } from "./links.js";
 
-/** @typedef {import("../lib/meeting.js").Meeting} Meeting @typedef {import("../lib/messages.js").Line} Line */
+/**
+ * @typedef {import("../lib/meeting.js").Meeting} Meeting
+ * @typedef {import("../lib/messages.js").Line} Line
+ */
 
 const times = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const days = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
@@ -69,15 +72,20 @@ export class ChatPanel {
     this.#scroll.scrollTop = this.#scroll.scrollHeight - fromEnd;
   }
 
-  /** Draw what differs from what is drawn: what stays keeps its element, so that readers and screen readers keep their place. */
+  /**
+   * Draw what differs from what is drawn: what stays keeps its element, so that readers and screen readers
+   * keep their place.
+   */
   #draw() {
     const follow = this.#nearEnd();
     const { lines } = this.#chat;
     const elements = lines.flatMap((line, i) => this.#elements(line, lines[i - 1]));
     const kept = new Set(elements);
-    for (const child of [...this.#list.children]) if (!kept.has(/** @type {HTMLElement} */ (child))) child.remove();
+    for (const child of [...this.#list.children])
+      if (!kept.has(/** @type {HTMLElement} */ (child))) child.remove();
     elements.forEach((element, i) => {
-      if (this.#list.children[i] !== element) this.#list.insertBefore(element, this.#list.children[i] ?? null);
+      if (this.#list.children[i] !== element)
+        this.#list.insertBefore(element, this.#list.children[i] ?? null);
     });
     this.#older.hidden = !this.#chat.hasOlder;
     if (follow) this.#toEnd();
@@ -106,7 +114,12 @@ export class ChatPanel {
     if (line.kind === "system") return make("li", { className: "system" }, line.text);
     const mine = line.author?.id === this.#chat.author().id;
     const time = make("time", { dateTime: line.sent_at }, times.format(new Date(line.sent_at)));
-    const head = make("div", { className: "head" }, make("span", {}, mine ? "You" : (line.author?.name ?? "")), time);
+    const head = make(
+      "div",
+      { className: "head" },
+      make("span", {}, mine ? "You" : (line.author?.name ?? "")),
+      time,
+    );
     const text = make("div", { className: "text" }, ...piecesOf(line.text).map(piece));
     const element = make("li", { className: "line", dataset: { testid: "chat-message" } }, head, text);
     element.classList.toggle("mine", mine);
@@ -149,7 +162,11 @@ export class ChatPanel {
   }
 }
 
-/** Whether a line goes on where the one before it, of the same person, left off. @param {Line} line @param {Line | undefined} before */
+/**
+ * Whether a line goes on where the one before it, of the same person, left off.
+ * @param {Line} line
+ * @param {Line | undefined} before
+ */
 function continues(line, before) {
   if (before?.kind !== "text" || before.author?.id !== line.author?.id) return false;
   return Date.parse(line.sent_at) - Date.parse(before.sent_at) < TOGETHER_MS;

@@ -33,12 +33,17 @@ export class Controls {
   #actions = {
     microphone: () => void this.#meeting.local.turn("microphone", !this.#meeting.local.isOn("microphone")),
     camera: () => void this.#meeting.local.turn("camera", !this.#meeting.local.isOn("camera")),
-    share: () => (this.#meeting.local.isSharing ? this.#meeting.local.stopSharing() : void this.#meeting.local.share()),
+    share: () =>
+      this.#meeting.local.isSharing ? this.#meeting.local.stopSharing() : void this.#meeting.local.share(),
     react: () => this.page.toggleReactions(),
     people: () => this.page.togglePanel("people"),
     chat: () => this.page.togglePanel("chat"),
     leave: () => this.#meeting.leave(),
-    "copy-link": () => void copy(`${location.origin}/m/${this.#meeting.code}`, "The link is copied. Send it to whom you want here."),
+    "copy-link": () =>
+      void copy(
+        `${location.origin}/m/${this.#meeting.code}`,
+        "The link is copied. Send it to whom you want here.",
+      ),
     settings: () => /** @type {HTMLDialogElement} */ (find('dialog[data-part="settings"]')).showModal(),
     end: () => this.#confirmEnd(),
   };
@@ -65,17 +70,29 @@ export class Controls {
     const target = /** @type {Element} */ (event.target);
     if (event.key === "Escape") return this.page.closeAll();
     if (target.closest("input, textarea, select, dialog, [contenteditable]")) return;
-    const actions = /** @type {Record<string, string>} */ ({ m: "microphone", v: "camera", s: "share", r: "react", p: "people", c: "chat" });
+    const actions = /** @type {Record<string, string>} */ ({
+      m: "microphone",
+      v: "camera",
+      s: "share",
+      r: "react",
+      p: "people",
+      c: "chat",
+    });
     const action = actions[event.key.toLowerCase()];
     if (!action) return;
     event.preventDefault();
     this.#actions[action]?.();
   }
 
-  /** @param {"microphone" | "camera" | "screen"} device @param {import("../lib/errors.js").ParleyError} error */
+  /**
+   * @param {"microphone" | "camera" | "screen"} device
+   * @param {import("../lib/errors.js").ParleyError} error
+   */
   #explain(device, error) {
     if (this.#root.hidden || error.code === "share_cancelled") return;
-    toast(`${{ microphone: "Microphone", camera: "Camera", screen: "Screen" }[device]}: ${error.message}`, { seconds: 10 });
+    toast(`${{ microphone: "Microphone", camera: "Camera", screen: "Screen" }[device]}: ${error.message}`, {
+      seconds: 10,
+    });
   }
 
   #confirmEnd() {

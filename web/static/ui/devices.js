@@ -1,10 +1,15 @@
-/** The pickers for microphone, camera and speaker, in the lobby and in the settings: filled, followed, obeyed. */
+/**
+ * The pickers for microphone, camera and speaker, in the lobby and in the settings: filled, followed, obeyed.
+ */
 
 import { listDevices } from "../lib/media.js";
 import { find, make } from "./dom.js";
 import { remembered } from "./settings.js";
 
-/** @typedef {import("../lib/local.js").LocalMedia} LocalMedia @typedef {"microphone" | "camera" | "speaker"} Kind */
+/**
+ * @typedef {import("../lib/local.js").LocalMedia} LocalMedia
+ * @typedef {"microphone" | "camera" | "speaker"} Kind
+ */
 
 /** Every device picker of the page. */
 export class DevicePickers {
@@ -41,8 +46,11 @@ export class DevicePickers {
   #fill(picker, kind, devices) {
     const select = /** @type {HTMLSelectElement} */ (find("select", picker));
     // The choice of a speaker is the system's where the browser has none to offer.
-    picker.hidden = kind === "speaker" && (devices.length === 0 || !("setSinkId" in HTMLMediaElement.prototype));
-    const options = devices.map(({ deviceId, label }, i) => make("option", { value: deviceId }, label || `${NAMES[kind]} ${i + 1}`));
+    picker.hidden =
+      kind === "speaker" && (devices.length === 0 || !("setSinkId" in HTMLMediaElement.prototype));
+    const options = devices.map(({ deviceId, label }, i) =>
+      make("option", { value: deviceId }, label || `${NAMES[kind]} ${i + 1}`),
+    );
     const none = make("option", { value: "" }, `No ${NAMES[kind].toLowerCase()} found, or not allowed yet`);
     select.replaceChildren(...(options.length ? options : [none]));
     select.disabled = options.length === 0;

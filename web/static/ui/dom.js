@@ -62,7 +62,10 @@ export function fromTemplate(part) {
 export function initials(name) {
   const words = name.trim().split(/\s+/u);
   const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
-  return ends.map((word) => [...(word ?? "")][0] ?? "").join("").toLocaleUpperCase();
+  return ends
+    .map((word) => [...(word ?? "")][0] ?? "")
+    .join("")
+    .toLocaleUpperCase();
 }
 
 /** One of eight hues, the same for a name on every screen. @param {string} name */
@@ -74,5 +77,9 @@ export function hueOf(name) {
 
 /** A round picture with initials. @param {string} name */
 export function avatar(name) {
-  return make("span", { className: "avatar", ariaHidden: "true", dataset: { hue: hueOf(name) } }, initials(name));
+  return make(
+    "span",
+    { className: "avatar", ariaHidden: "true", dataset: { hue: hueOf(name) } },
+    initials(name),
+  );
 }

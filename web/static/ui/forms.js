@@ -3,7 +3,10 @@
 import { asParleyError } from "../lib/errors.js";
 import { find } from "./dom.js";
 
-/** @param {HTMLFormElement} form @param {Record<string, string>} faults by field name; none clears them all */
+/**
+ * @param {HTMLFormElement} form
+ * @param {Record<string, string>} faults by field name; none clears them all
+ */
 export function showFaults(form, faults) {
   for (const field of form.querySelectorAll("input[aria-describedby]")) {
     const input = /** @type {HTMLInputElement} */ (field);
@@ -50,7 +53,8 @@ export function onSend(form, work) {
 function missing(form) {
   const faults = /** @type {Record<string, string>} */ ({});
   for (const element of form.elements) {
-    if (element instanceof HTMLInputElement && !element.checkValidity()) faults[element.name] = element.validationMessage;
+    if (element instanceof HTMLInputElement && !element.checkValidity())
+      faults[element.name] = element.validationMessage;
   }
   return faults;
 }

@@ -8,6 +8,9 @@ const form = /** @type {HTMLFormElement} */ (find('[data-form="by-code"]'));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const code = codeIn(String(new FormData(form).get("code") ?? ""));
-  showFaults(form, code ? {} : { code: "That is no meeting code. Paste the whole link, or a code like abcd-efgh-jkmn." });
+  showFaults(
+    form,
+    code ? {} : { code: "That is no meeting code. Paste the whole link, or a code like abcd-efgh-jkmn." },
+  );
   if (code) location.assign(`/m/${code}`);
 });

@@ -5,7 +5,10 @@
  * may be narrower or squarer than that where the stage is, as a cropped face is better than a small one.
  */
 
-/** @typedef {{x: number, y: number, width: number, height: number}} Rect @typedef {{width: number, height: number}} Size */
+/**
+ * @typedef {{x: number, y: number, width: number, height: number}} Rect
+ * @typedef {{width: number, height: number}} Size
+ */
 
 const GAP = 8;
 const PICTURE = 16 / 9;
@@ -33,7 +36,12 @@ export function grid(count, stage) {
   });
 }
 
-/** The largest tile that fits with so many columns. @param {number} count @param {number} columns @param {Size} stage */
+/**
+ * The largest tile that fits with so many columns.
+ * @param {number} count
+ * @param {number} columns
+ * @param {Size} stage
+ */
 function cell(count, columns, stage) {
   const rows = Math.ceil(count / columns);
   const width = (stage.width - (columns - 1) * GAP) / columns;
@@ -84,7 +92,12 @@ function focusTall(others, stage) {
   return { main: { x: 0, y: 0, width: stage.width, height: y - GAP }, strip };
 }
 
-/** Where one's own picture floats: in the lower right corner of what is shown. @param {Rect[]} under @param {Size} stage @returns {Rect} */
+/**
+ * Where one's own picture floats: in the lower right corner of what is shown.
+ * @param {Rect[]} under
+ * @param {Size} stage
+ * @returns {Rect}
+ */
 export function floating(under, stage) {
   const width = Math.round(Math.min(232, Math.max(92, stage.width * 0.2)));
   const height = Math.round(stage.width < SMALL ? width * 1.3 : width / PICTURE);
@@ -93,7 +106,11 @@ export function floating(under, stage) {
   return { x: right - width - GAP, y: bottom - height - GAP, width, height };
 }
 
-/** Whether one's own tile floats rather than taking a place among the others. @param {number} others @param {Size} stage */
+/**
+ * Whether one's own tile floats rather than taking a place among the others.
+ * @param {number} others
+ * @param {Size} stage
+ */
 export function selfFloats(others, stage) {
   return others === 1 || (others === 2 && stage.width < SMALL);
 }

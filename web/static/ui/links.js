@@ -1,4 +1,7 @@
-/** Finding links in what people write. Pure: text in, pieces out; whoever shows them uses text nodes and anchors. */
+/**
+ * Finding links in what people write. Pure: text in, pieces out; whoever shows them uses text nodes and
+ * anchors.
+ */
 
 /** @typedef {{text: string, href?: string}} Piece */
 

@@ -1,16 +1,28 @@
-/** Before the call: the camera's picture, the microphone's level, the devices, the name; and what to do when one fails. */
+/**
+ * Before the call: the camera's picture, the microphone's level, the devices, the name; and what to do when
+ * one fails.
+ */
 
 import { Level } from "../lib/level.js";
 import { find, icon, make, setIcon } from "./dom.js";
 import { onSend, showNotice } from "./forms.js";
 import { remembered } from "./settings.js";
 
-/** @typedef {import("../lib/meeting.js").Meeting} Meeting @typedef {import("../lib/errors.js").ParleyError} ParleyError */
+/**
+ * @typedef {import("../lib/meeting.js").Meeting} Meeting
+ * @typedef {import("../lib/errors.js").ParleyError} ParleyError
+ */
 
 /** @typedef {"microphone" | "camera"} Device */
 
 /** What trying again can mend, once the person has done as told. */
-const MENDABLE = new Set(["permission_denied", "device_in_use", "device_failed", "no_microphone", "no_camera"]);
+const MENDABLE = new Set([
+  "permission_denied",
+  "device_in_use",
+  "device_failed",
+  "no_microphone",
+  "no_camera",
+]);
 
 export class Lobby {
   #meeting;
@@ -86,7 +98,9 @@ export class Lobby {
     if (camera && /** @type {MediaStream | null} */ (this.#video.srcObject)?.getVideoTracks()[0] !== camera) {
       this.#video.srcObject = new MediaStream([camera]);
     }
-    const mended = [...this.#faults.keys()].filter((device) => local.isOn(device) && this.#faults.delete(device));
+    const mended = [...this.#faults.keys()].filter(
+      (device) => local.isOn(device) && this.#faults.delete(device),
+    );
     if (mended.length > 0) this.#explain();
     const microphone = local.isOn("microphone") ? local.track("microphone") : null;
     if (microphone === this.#measured) return;

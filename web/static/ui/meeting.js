@@ -106,14 +106,22 @@ class Page {
   /** @param {ParleyError} error */
   async #end(error) {
     this.#closeAll();
-    const member = await this.meeting.read().then(
-      () => true,
-      () => false,
-    );
+    const stranger = error.code === "guests_not_allowed" || error.code === "meeting_unknown";
+    const canRead = !stranger && (await this.#tryToRead());
     if (this.meeting.call.state !== "ended" && this.meeting.call.state !== "idle") return;
-    showEnding(error, { canRead: member, signedIn: Boolean(userId) });
+    showEnding(error, { canRead, signedIn: Boolean(userId) });
     this.#showView("ended");
     find('[data-part="ended-title"]').focus();
+  }
+
+  /** Chat and people, for those who were here. */
+  async #tryToRead() {
+    try {
+      await this.meeting.read();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   // --- what is shown -----------------------------------------------------------------------------
@@ -124,7 +132,8 @@ class Page {
     if (body.dataset.view === "lobby") this.lobby.leave();
     body.dataset.view = view;
     for (const section of document.querySelectorAll("section[data-view]")) {
-      /** @type {HTMLElement} */ (section).hidden = /** @type {HTMLElement} */ (section).dataset.view !== view;
+      /** @type {HTMLElement} */ (section).hidden =
+        /** @type {HTMLElement} */ (section).dataset.view !== view;
     }
     if (view === "call") {
       find("#main").focus();
@@ -142,7 +151,11 @@ class Page {
     if (call.state === "reconnecting") banner.replaceChildren(spinner(), "Connection lost. Reconnecting…");
     else if (call.state === "joining") banner.replaceChildren(spinner(), "Joining…");
     else if (local.isSharing) {
-      const stop = make("button", { type: "button", className: "button compact", onclick: () => local.stopSharing() }, "Stop sharing");
+      const stop = make(
+        "button",
+        { type: "button", className: "button compact", onclick: () => local.stopSharing() },
+        "Stop sharing",
+      );
       banner.replaceChildren("You are sharing your screen.", stop);
     } else {
       banner.hidden = true;

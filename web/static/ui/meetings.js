@@ -83,7 +83,10 @@ async function attempt(work) {
   }
 }
 
-/** `#new` in the address asks for the dialog: so the link works from other pages, and before this script has loaded. */
+/**
+ * `#new` in the address asks for the dialog: so the link works from other pages, and before this script has
+ * loaded.
+ */
 function followAddress() {
   if (location.hash !== "#new") return;
   history.replaceState(null, "", location.pathname);
@@ -95,7 +98,10 @@ addEventListener("hashchange", followAddress);
 find('[data-action="cancel"]', form).onclick = () => newDialog.close();
 more.onclick = () => attempt(loadMore);
 onSend(form, async ({ title = "", guests_allowed }) => {
-  const meeting = await api.createMeeting({ title: title.trim() || "Meeting", guests_allowed: guests_allowed === "on" });
+  const meeting = await api.createMeeting({
+    title: title.trim() || "Meeting",
+    guests_allowed: guests_allowed === "on",
+  });
   newDialog.close();
   list.prepend(card(meeting));
   find('[data-part="empty"]').hidden = true;

@@ -3,7 +3,10 @@
 import { trackOf } from "../lib/room.js";
 import { avatar, find, icon, make } from "./dom.js";
 
-/** @typedef {import("../lib/meeting.js").Meeting} Meeting @typedef {import("../lib/protocol.js").PeerInfo} PeerInfo */
+/**
+ * @typedef {import("../lib/meeting.js").Meeting} Meeting
+ * @typedef {import("../lib/protocol.js").PeerInfo} PeerInfo
+ */
 
 const times = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
@@ -54,5 +57,10 @@ function mark(peer, source, iconName) {
   const on = trackOf(peer, source)?.muted === false;
   const svg = icon(on ? iconName : `${iconName}-off`);
   svg.classList.toggle("off", !on && source === "microphone");
-  return make("span", { title: `${source} ${on ? "on" : "off"}` }, svg, make("span", { className: "only-read" }, `${source} ${on ? "on" : "off"}`));
+  return make(
+    "span",
+    { title: `${source} ${on ? "on" : "off"}` },
+    svg,
+    make("span", { className: "only-read" }, `${source} ${on ? "on" : "off"}`),
+  );
 }

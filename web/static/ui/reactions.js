@@ -23,15 +23,21 @@ export class Reactions {
     this.meeting = meeting;
     this.stage = stage;
     for (const [emoji, name] of CHOICE) {
-      const button = make("button", { type: "button", ariaLabel: name, onclick: () => this.#send(emoji) }, emoji);
+      const button = make(
+        "button",
+        { type: "button", ariaLabel: name, onclick: () => this.#send(emoji) },
+        emoji,
+      );
       button.dataset.testid = `reaction-${name.replace(" ", "-")}`;
       this.#palette.append(button);
     }
-    meeting.call.on("data", ({ topic, body, from }) => {
+    meeting.call.link.on("data", ({ topic, body, from }) => {
       if (topic === TOPIC && CHOICE.has(body)) this.#show(from, body);
     });
     document.addEventListener("pointerdown", ({ target }) => {
-      const inside = this.#palette.contains(/** @type {Node} */ (target)) || this.#key.contains(/** @type {Node} */ (target));
+      const inside =
+        this.#palette.contains(/** @type {Node} */ (target)) ||
+        this.#key.contains(/** @type {Node} */ (target));
       if (!inside) this.close();
     });
   }
@@ -55,7 +61,7 @@ export class Reactions {
 
   /** @param {string} emoji */
   #send(emoji) {
-    this.meeting.call.send(TOPIC, emoji);
+    this.meeting.call.link.send(TOPIC, emoji);
     this.#show(this.meeting.call.peer ?? "", emoji);
     this.close();
   }

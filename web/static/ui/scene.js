@@ -25,7 +25,9 @@ export function tilesOf({ room, me, speakers, order }) {
   const others = room.peers.filter((peer) => peer.id !== me);
   const self = room.peers.find((peer) => peer.id === me);
   const place = new Map(order.map((id, i) => [id, i]));
-  const inOrder = others.toSorted((a, b) => (place.get(a.id) ?? Infinity) - (place.get(b.id) ?? Infinity) || 0);
+  const inOrder = others.toSorted(
+    (a, b) => (place.get(a.id) ?? Infinity) - (place.get(b.id) ?? Infinity) || 0,
+  );
   return { others: inOrder.map(tile), screens: others.flatMap(screenTile), self: self ? tile(self) : null };
 }
 
@@ -51,7 +53,13 @@ function cameraTile(peer, me, speakers) {
 function screenTile(peer) {
   const screen = peer.tracks.find(({ source, muted }) => source === "screen" && !muted);
   if (!screen) return [];
-  const shared = { key: `${peer.id}/screen`, peer: peer.id, name: peer.name, source: /** @type {const} */ ("screen"), track: screen.id };
+  const shared = {
+    key: `${peer.id}/screen`,
+    peer: peer.id,
+    name: peer.name,
+    source: /** @type {const} */ ("screen"),
+    track: screen.id,
+  };
   return [{ ...shared, self: false, muted: false, speaking: false, connected: peer.connected }];
 }
 
@@ -89,7 +97,10 @@ export class Order {
    * @param {string[]} present @param {string[]} speakers @param {number} places
    */
   update(present, speakers, places) {
-    this.peers = [...this.peers.filter((id) => present.includes(id)), ...present.filter((id) => !this.peers.includes(id))];
+    this.peers = [
+      ...this.peers.filter((id) => present.includes(id)),
+      ...present.filter((id) => !this.peers.includes(id)),
+    ];
     this.#count += 1;
     for (const id of speakers) this.#spoke.set(id, this.#count);
     for (const id of speakers) this.#promote(id, places);
@@ -101,7 +112,10 @@ export class Order {
     if (from < places) return;
     const first = this.peers.slice(0, places);
     const silentSince = (/** @type {string} */ id) => this.#spoke.get(id) ?? 0;
-    const to = first.reduce((best, id, i) => (silentSince(id) <= silentSince(first[best] ?? id) ? i : best), 0);
+    const to = first.reduce(
+      (best, id, i) => (silentSince(id) <= silentSince(first[best] ?? id) ? i : best),
+      0,
+    );
     if (silentSince(first[to] ?? speaker) === this.#count) return; // all of them speak now
     const displaced = /** @type {string} */ (this.peers[to]);
     this.peers = this.peers.with(to, speaker).with(from, displaced);

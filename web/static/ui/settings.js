@@ -1,4 +1,7 @@
-/** What this browser remembers of a person's choices: devices and a guest's name. Nothing breaks when storage is blocked. */
+/**
+ * What this browser remembers of a person's choices: devices and a guest's name. Nothing breaks when storage
+ * is blocked.
+ */
 
 const PREFIX = "parley:";
 

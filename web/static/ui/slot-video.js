@@ -19,7 +19,8 @@ export class SlotVideo {
     this.onShown = onShown;
     this.video.disablePictureInPicture = true;
     this.video.srcObject = slot.stream;
-    this.video.onresize = () => this.video.classList.toggle("tall", this.video.videoHeight > this.video.videoWidth);
+    this.video.onresize = () =>
+      this.video.classList.toggle("tall", this.video.videoHeight > this.video.videoWidth);
     this.#watch();
   }
 

@@ -15,7 +15,7 @@ export class Sound {
 
   /** @param {import("../lib/call.js").Call} call */
   constructor(call) {
-    call.on("slots", (slots) => this.#take(slots.filter(({ kind }) => kind === "audio")));
+    call.link.on("slots", (slots) => this.#take(slots.filter(({ kind }) => kind === "audio")));
     this.#button.onclick = () => this.#play();
   }
 
@@ -45,7 +45,9 @@ export class Sound {
 
   async #play() {
     const results = await Promise.allSettled([...this.#players.values()].map((player) => player.play()));
-    const blocked = results.some((result) => result.status === "rejected" && result.reason?.name === "NotAllowedError");
+    const blocked = results.some(
+      (result) => result.status === "rejected" && result.reason?.name === "NotAllowedError",
+    );
     this.#button.hidden = !blocked;
   }
 

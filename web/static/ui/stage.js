@@ -41,8 +41,8 @@ export class Stage {
     const { call, local } = meeting;
     call.on("room", () => this.draw());
     call.on("speakers", () => this.draw());
-    call.on("slots", () => this.#takeSlots());
-    call.on("label", (slot) => this.#videos.find((video) => video.slot === slot)?.labelled());
+    call.link.on("slots", () => this.#takeSlots());
+    call.link.on("label", (slot) => this.#videos.find((video) => video.slot === slot)?.labelled());
     local.on("change", ({ source }) => source === "camera" && this.#showSelf());
     find('[data-action="page-back"]').onclick = () => this.#turnPage(-1);
     find('[data-action="page-on"]').onclick = () => this.#turnPage(1);
@@ -50,7 +50,9 @@ export class Stage {
     this.#showSelf();
   }
 
-  /** Draw anew, once for all that changes before the next frame; also while hidden, where frames do not come. */
+  /**
+   * Draw anew, once for all that changes before the next frame; also while hidden, where frames do not come.
+   */
   draw() {
     if (this.#drawing) return;
     this.#drawing = setTimeout(() => {
@@ -69,8 +71,17 @@ export class Stage {
     const size = { width: this.#root.clientWidth, height: this.#root.clientHeight };
     if (!call.room || size.width === 0) return;
     const present = call.room.peers.map(({ id }) => id).filter((id) => id !== call.peer);
-    this.#order.update(present, call.speakers.filter((id) => id !== call.peer), PER_PAGE - 1);
-    const scene = tilesOf({ room: call.room, me: call.peer ?? "", speakers: call.speakers, order: this.#order.peers });
+    this.#order.update(
+      present,
+      call.speakers.filter((id) => id !== call.peer),
+      PER_PAGE - 1,
+    );
+    const scene = tilesOf({
+      room: call.room,
+      me: call.peer ?? "",
+      speakers: call.speakers,
+      order: this.#order.peers,
+    });
     const placed = this.#arrange(scene, size);
     this.#place(placed);
     this.#putVideos();
@@ -78,22 +89,39 @@ export class Stage {
     find('[data-part="alone"]').hidden = present.length > 0;
   }
 
-  /** @param {ReturnType<typeof tilesOf>} scene @param {import("./layout.js").Size} size @returns {Placed[]} */
+  /**
+   * @param {ReturnType<typeof tilesOf>} scene
+   * @param {import("./layout.js").Size} size
+   * @returns {Placed[]}
+   */
   #arrange({ others, screens, self }, size) {
     const main = mainOf([...others, ...screens, ...(self ? [self] : [])], screens, this.#pinned);
     const floats = self !== null && !main && selfFloats(others.length, size);
     const seated = floats || self === main ? null : self;
     const placed = main
-      ? this.#arrangeFocus(main, [...screens, ...others].filter((tile) => tile !== main), seated, size)
+      ? this.#arrangeFocus(
+          main,
+          [...screens, ...others].filter((tile) => tile !== main),
+          seated,
+          size,
+        )
       : this.#arrangeGrid(others, seated, size);
     if (floats && self) {
-      const rect = floating(placed.map((one) => one.rect), size);
+      const rect = floating(
+        placed.map((one) => one.rect),
+        size,
+      );
       placed.push({ model: self, rect, priority: "thumbnail", floating: true });
     }
     return placed;
   }
 
-  /** @param {TileModel} main @param {TileModel[]} others @param {TileModel | null} self @param {import("./layout.js").Size} size */
+  /**
+   * @param {TileModel} main
+   * @param {TileModel[]} others
+   * @param {TileModel | null} self
+   * @param {import("./layout.js").Size} size
+   */
   #arrangeFocus(main, others, self, size) {
     const layout = focus(others.length + (self ? 1 : 0), size);
     const { tiles } = this.#turnTo(pageOf(others, self, Math.max(1, layout.strip.length), this.#page));
@@ -119,7 +147,8 @@ export class Stage {
     this.#pager.hidden = turned.pages === 1;
     find('[data-part="page"]', this.#pager).textContent = `${turned.page + 1} of ${turned.pages}`;
     /** @type {HTMLButtonElement} */ (find('[data-action="page-back"]')).disabled = turned.page === 0;
-    /** @type {HTMLButtonElement} */ (find('[data-action="page-on"]')).disabled = turned.page === turned.pages - 1;
+    /** @type {HTMLButtonElement} */ (find('[data-action="page-on"]')).disabled =
+      turned.page === turned.pages - 1;
     return turned;
   }
 
@@ -169,7 +198,7 @@ export class Stage {
   // --- video ---------------------------------------------------------------------------------------
 
   #takeSlots() {
-    const slots = this.#meeting.call.slots.filter(({ kind }) => kind === "video");
+    const slots = this.#meeting.call.link.slots.filter(({ kind }) => kind === "video");
     for (const video of this.#videos) if (!slots.includes(video.slot)) video.close();
     this.#videos = slots.map((slot) => {
       const known = this.#videos.find((video) => video.slot === slot);
@@ -188,7 +217,8 @@ export class Stage {
   #putVideos() {
     for (const tile of this.#tiles.values()) {
       const { track, self, source } = tile.model;
-      if (self && source === "camera") tile.show(this.#meeting.local.isOn("camera") ? this.#selfVideo : null, true);
+      if (self && source === "camera")
+        tile.show(this.#meeting.local.isOn("camera") ? this.#selfVideo : null, true);
       else this.#putVideo(tile, track);
     }
     for (const { video } of this.#videos) if (!video.parentNode) this.#limbo.append(video);
@@ -197,7 +227,9 @@ export class Stage {
   /** @param {Tile} tile @param {string | null} track */
   #putVideo(tile, track) {
     const live = track && this.#videos.find(({ shown }) => shown === track);
-    const coming = track && this.#videos.find(({ slot, shown }) => slot.labels.latest === track && !this.#isOnStage(shown));
+    const coming =
+      track &&
+      this.#videos.find(({ slot, shown }) => slot.labels.latest === track && !this.#isOnStage(shown));
     const video = live || coming || null;
     if (video) this.#tileHolding(video)?.release();
     tile.show(video ? video.video : null, Boolean(live));
@@ -224,7 +256,7 @@ export class Stage {
     const drawn = placed.flatMap(({ model: { track, self }, rect, priority }) =>
       track && !self ? [{ track, width: rect.width, height: rect.height, priority }] : [],
     );
-    this.#meeting.call.want(wantsOf(drawn, devicePixelRatio));
+    this.#meeting.call.link.want(wantsOf(drawn, devicePixelRatio));
   }
 }
 

@@ -24,7 +24,16 @@ export class Tile {
   update(model, pinned) {
     this.model = model;
     const { peer, track, source, self, muted, speaking, connected } = model;
-    const data = { peer, track: track ?? "", source, self, muted, speaking, connected, hue: hueOf(model.name) };
+    const data = {
+      peer,
+      track: track ?? "",
+      source,
+      self,
+      muted,
+      speaking,
+      connected,
+      hue: hueOf(model.name),
+    };
     for (const [key, value] of Object.entries(data)) setData(this.element, key, String(value));
     setText(this.#name, this.#label());
     setText(this.#avatar, initials(model.name));
@@ -78,18 +87,32 @@ export class Tile {
   #description() {
     const { source, muted, track, speaking, connected } = this.model;
     if (source === "screen") return this.#label();
-    const state = [connected ? "" : "reconnecting", muted ? "muted" : "", track ? "" : "camera off", speaking ? "speaking" : ""];
+    const state = [
+      connected ? "" : "reconnecting",
+      muted ? "muted" : "",
+      track ? "" : "camera off",
+      speaking ? "speaking" : "",
+    ];
     return [this.#label(), ...state.filter(Boolean)].join(", ");
   }
 }
 
-/** Move an element without ending its playback: at once, so that it is never outside the document. @param {Element} element @param {Element} parent */
+/**
+ * Move an element without ending its playback: at once, so that it is never outside the document.
+ * @param {Element} element
+ * @param {Element} parent
+ */
 function move(element, parent) {
   parent.append(element);
   if (element instanceof HTMLVideoElement && element.paused) void element.play().catch(() => {});
 }
 
-/** Tiles are updated many times a second: what is the same is not touched. @param {HTMLElement} element @param {string} key @param {string} value */
+/**
+ * Tiles are updated many times a second: what is the same is not touched.
+ * @param {HTMLElement} element
+ * @param {string} key
+ * @param {string} value
+ */
 function setData(element, key, value) {
   if (element.dataset[key] !== value) element.dataset[key] = value;
 }
