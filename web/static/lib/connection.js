@@ -143,9 +143,9 @@ export class Connection extends Emitter {
   async offer(publications, { iceRestart = false } = {}) {
     const offer = await this.#pc.createOffer({ iceRestart });
     await this.#pc.setLocalDescription(offer);
-    const tracks = [...publications].map(([source, { muted, width, height }]) => {
-      const mid = /** @type {string} */ (this.midOf(source));
-      return { mid, source, muted, width, height };
+    const tracks = [...publications].flatMap(([source, { muted, width, height }]) => {
+      const mid = this.midOf(source); // null: published since the offer was made, so in the next one
+      return mid === null ? [] : [{ mid, source, muted, width, height }];
     });
     return { sdp: /** @type {string} */ (offer.sdp), tracks };
   }
