@@ -79,7 +79,7 @@ def read_vp8(data: bytes, start: int, end: int) -> Payload:
                 payload.tl0, payload.tl0_at, at = data[at], at - start, at + 1
             if flags & 0x30:
                 at += 1
-        payload.key_frame = first & 0x17 == 0x10 and data[at] & 1 == 0
+        payload.key_frame = first & 0x17 == 0x10 and at < end and data[at] & 1 == 0
     except IndexError:
         return OPAQUE
     return _bounded(payload, start, at, end)
