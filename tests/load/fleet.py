@@ -109,15 +109,16 @@ async def _leave(place: _Place) -> None:
 def _outcome(place: _Place, over_s: float) -> Outcome:
     if place.connected_at is None:
         return Outcome(name=place.name, failure=place.failure)
-    bot = place.bot
+    bot, tally = place.bot, place.bot.tally()
     return Outcome(
         name=place.name,
         failure=bot.missing(),
         connected_s=place.connected_at - place.began_at,
         first_media_s=_since(place.began_at, bot.first_media_at),
         first_picture_s=_since(place.began_at, bot.first_picture_at),
-        over_s=over_s,
-        tally=bot.tally() - place.before,
+        in_bps=(tally.bytes_in - place.before.bytes_in) * 8 / over_s,
+        out_bps=(tally.bytes_out - place.before.bytes_out) * 8 / over_s,
+        tally=tally,
     )
 
 

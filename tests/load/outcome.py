@@ -9,14 +9,18 @@ from tests.load.participant import NOTHING, Tally
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One bot. Times in seconds from asking for a ticket; None: it did not come to that."""
+    """One bot. Times in seconds from asking for a ticket; None: it did not come to that.
+
+    Bitrates are over the time that all bots were there; the tally is over the whole stay.
+    """
 
     name: str
     failure: str = ""
     connected_s: float | None = None
     first_media_s: float | None = None
     first_picture_s: float | None = None
-    over_s: float = 0.0
+    in_bps: float = 0.0
+    out_bps: float = 0.0
     tally: Tally = NOTHING
 
 
@@ -62,18 +66,21 @@ def _spread(times_s: Sequence[float]) -> str:
 
 
 def _media(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    present = [each for each in outcomes if each.over_s > 0]
+    present = [each for each in outcomes if each.connected_s is not None]
     if not present:
         return
-    for name, column in (("in", "bytes_in"), ("out", "bytes_out")):
-        rates = [getattr(each.tally, column) * 8 / each.over_s / 1000 for each in present]
-        yield f"bitrate {name:<5} {sum(rates) / 1000:.2f} Mbit/s, {statistics.mean(rates):.0f} kbit/s each"
+    yield f"bitrate in    {_rates([each.in_bps for each in present])}"
+    yield f"bitrate out   {_rates([each.out_bps for each in present])}"
     expected, lost = _sum(present, "expected"), _sum(present, "lost")
     yield f"loss          {lost:.0f} of {expected:.0f} packets ({100 * lost / max(1.0, expected):.3f} %)"
     nacks, recovered = _sum(present, "nacks"), _sum(present, "recovered")
     yield f"nacks         {nacks:.0f}, {recovered:.0f} packets came late or repaired"
     yield f"frames        {_sum(present, 'frames'):.0f}, {_sum(present, 'key_frames'):.0f} key frames"
     yield f"freezes       {_sum(present, 'freezes'):.0f}, {_sum(present, 'frozen_s'):.1f} s in sum"
+
+
+def _rates(rates_bps: Sequence[float]) -> str:
+    return f"{sum(rates_bps) / 1e6:.2f} Mbit/s, {statistics.mean(rates_bps) / 1e3:.0f} kbit/s each"
 
 
 def _sum(outcomes: Sequence[Outcome], column: str) -> float:

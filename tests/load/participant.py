@@ -1,6 +1,6 @@
 """What the two kinds of bot have in common."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Protocol
 
 import aiohttp
@@ -12,7 +12,7 @@ class BotFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Counts of one bot up to some moment. `lost` is what never came, not even repaired."""
+    """Counts of one bot from joining up to some moment. `lost` is what has not come, not even repaired."""
 
     packets_in: int = 0
     bytes_in: int = 0
@@ -25,11 +25,6 @@ class Tally:
     frames: int = 0
     freezes: int = 0
     frozen_s: float = 0.0
-
-    def __sub__(self, earlier: "Tally") -> "Tally":
-        """Return what was counted since an earlier moment."""
-        names = (field.name for field in fields(Tally))
-        return Tally(**{name: getattr(self, name) - getattr(earlier, name) for name in names})
 
 
 NOTHING = Tally()

@@ -166,6 +166,11 @@ class AudioReception(Reception):
             self.continuity.renew(arrived)
         return new
 
+    def to_ask(self, now: float) -> list[int]:
+        """Return nothing: audio is not repaired, what is missing for long is lost."""
+        super().to_ask(now)
+        return []
+
 
 class VideoReception(Reception):
     """A VP8 slot. Decrypts the first packet of each frame, to see key frames."""

@@ -65,13 +65,8 @@ def test_what_was_meant_to_be_measured_and_was_not_is_no_pass() -> None:
 
 
 def test_a_bot_that_fails_fails_the_visit() -> None:
-    good = Outcome(
-        name="good",
-        connected_s=0.1,
-        first_media_s=0.2,
-        over_s=2.0,
-        tally=Tally(bytes_in=1000, expected=10, lost=1),
-    )
+    tally = Tally(expected=10, lost=1)
+    good = Outcome(name="good", connected_s=0.1, first_media_s=0.2, in_bps=4000.0, tally=tally)
     bad = Outcome(name="bad", failure="could not join: 410")
     assert not Visit((good,), 0.0).failed
     visit = Visit((good, bad), 0.05)
@@ -79,14 +74,9 @@ def test_a_bot_that_fails_fails_the_visit() -> None:
     text = summary(visit)
     assert "1 of 2 connected" in text
     assert "p50 100 ms" in text
+    assert "4 kbit/s each" in text
     assert "1 of 10 packets (10.000 %)" in text
     assert "FAILED        bad: could not join: 410" in text
-
-
-def test_tallies_subtract() -> None:
-    assert Tally(packets_in=5, frozen_s=1.5) - Tally(packets_in=2, frozen_s=0.5) == Tally(
-        packets_in=3, frozen_s=1.0
-    )
 
 
 def test_quantiles() -> None:
