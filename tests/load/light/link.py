@@ -58,7 +58,6 @@ class Link:
         self.credentials = Credentials(secrets.token_hex(4), secrets.token_hex(16), identity.fingerprint)
         self.state = State.NEW
         self.ended_because = ""
-        self.sent_packets = 0
         self.sent_bytes = 0
         self._pump = pump
         self._identity = identity
@@ -99,7 +98,6 @@ class Link:
 
     def send_again(self, protected: bytes) -> None:
         """Send an encrypted packet. A full socket buffer loses it, like any network."""
-        self.sent_packets += 1
         self.sent_bytes += len(protected)
         self._send(protected)
 
