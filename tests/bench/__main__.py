@@ -105,7 +105,7 @@ async def _attempts(make: Callable[[], Subject], room: Scenario, plan: Plan) -> 
 @click.option(
     "--janus/--no-janus", default=True, show_default=True, help="Measure Janus too, if it is installed."
 )
-@click.option("--output", type=Path, default=RESULTS, show_default=True, help="Folder for the JSON file.")
+@click.option("--output", type=Path, default=RESULTS, help="Folder for the JSON file.")
 def main(
     quick: bool, rounds: int | None, window: float | None, only: str | None, janus: bool, output: Path
 ) -> None:
