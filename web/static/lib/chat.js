@@ -6,7 +6,7 @@
 
 import { Emitter } from "./emitter.js";
 import { asParleyError } from "./errors.js";
-import { confirm, fail, merge, send } from "./messages.js";
+import { confirm, fail, isUnsent, merge, send } from "./messages.js";
 
 /**
  * @typedef {import("./messages.js").Line} Line
@@ -36,7 +36,7 @@ export class Chat extends Emitter {
     this.#code = code;
     this.author = author;
     feed.on("message", (message) => this.#hear(message));
-    feed.on("reset", () => void this.refresh());
+    feed.on("reset", () => void this.#startAnew());
   }
 
   /** Whether there is older history to fetch. */
@@ -78,6 +78,13 @@ export class Chat extends Emitter {
     } catch (error) {
       this.#set(fail(this.lines, clientId, asParleyError(error).message));
     }
+  }
+
+  /** Too much was missed to be told: what is here may have a gap, so only what is yet to be sent stays. */
+  async #startAnew() {
+    this.lines = this.lines.filter(isUnsent);
+    this.#cursor = undefined;
+    await this.refresh();
   }
 
   /** @param {Message} message */

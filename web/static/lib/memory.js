@@ -27,7 +27,10 @@ export class TabMemory {
   /** @type {string | null} the token whose lock is held */
   #held = null;
 
-  /** @param {{storage?: Storage, locks?: LockManager}} [browser] */
+  /**
+   * @param {{storage?: Pick<Storage, "getItem" | "setItem" | "removeItem">, locks?: Pick<LockManager,
+   *   "request">}} [browser]
+   */
   constructor({ storage = globalThis.sessionStorage, locks = globalThis.navigator?.locks } = {}) {
     this.#storage = storage;
     this.#locks = locks;

@@ -70,7 +70,11 @@ export function fail(lines, clientId, reason) {
  * @param {Line[]} lines
  */
 function inOrder(lines) {
-  const unsent = (/** @type {Line} */ line) => line.pending || line.failed !== undefined;
-  const sent = lines.filter((line) => !unsent(line));
-  return [...sent.toSorted((a, b) => Number(a.id) - Number(b.id)), ...lines.filter(unsent)];
+  const sent = lines.filter((line) => !isUnsent(line));
+  return [...sent.toSorted((a, b) => Number(a.id) - Number(b.id)), ...lines.filter(isUnsent)];
+}
+
+/** Whether the server has not taken the line. @param {Line} line */
+export function isUnsent(line) {
+  return line.pending === true || line.failed !== undefined;
 }

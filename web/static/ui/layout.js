@@ -1,8 +1,8 @@
 /**
  * Where tiles go: the geometry of the stage, in CSS pixels. Pure.
  *
- * The grid tries every number of columns and takes the one that shows most of a 16:9 picture; tiles
- * may be narrower or squarer than that where the stage is, as a cropped face is better than a small one.
+ * The grid tries every number of columns and takes the one that shows most of a 16:9 picture. On an
+ * upright stage tiles may stand upright too: there a cropped face is better than a small one.
  */
 
 /**
@@ -12,7 +12,10 @@
 
 const GAP = 8;
 const PICTURE = 16 / 9;
-const NARROWEST = 3 / 5;
+const NARROWEST = { upright: 3 / 5, wide: 4 / 3 };
+
+/** How much what is cropped counts against the size of what is left: 0 not at all, 1 as much. */
+const CROP_WEIGHT = 0.2;
 
 /** Up to this width a stage is a phone's: three tiles would be too small, so one's own floats. */
 const SMALL = 640;
@@ -44,12 +47,13 @@ export function grid(count, stage) {
  */
 function cell(count, columns, stage) {
   const rows = Math.ceil(count / columns);
+  const narrowest = stage.width < stage.height ? NARROWEST.upright : NARROWEST.wide;
   const width = (stage.width - (columns - 1) * GAP) / columns;
   const height = (stage.height - (rows - 1) * GAP) / rows;
   return {
     columns,
     width: Math.floor(Math.max(1, Math.min(width, height * PICTURE))),
-    height: Math.floor(Math.max(1, Math.min(height, width / NARROWEST))),
+    height: Math.floor(Math.max(1, Math.min(height, width / narrowest))),
   };
 }
 
@@ -57,7 +61,7 @@ function cell(count, columns, stage) {
 function shown({ width, height }) {
   const scale = Math.max(width / PICTURE, height);
   const visible = (width * height) / (PICTURE * scale * scale);
-  return width * height * Math.sqrt(visible);
+  return width * height * visible ** CROP_WEIGHT;
 }
 
 /**

@@ -50,8 +50,9 @@ class Page {
     find('[data-action="rejoin"]').onclick = () => this.#openLobby();
     find('[data-action="read-chat"]').onclick = () => this.#togglePanel("chat");
     document.addEventListener("visibilitychange", () => this.#showTitle());
-    // A closed tab looks like a reloaded one from here, so nothing is said to the node: a reload takes its
-    // place again within seconds, and the place of a closed tab is given up when the node's patience ends.
+    // A closed tab looks like a reloaded one from here, so no `leave` is sent: that would turn every reload
+    // into a new person. The browser itself closes the WebSocket as "going away" (1001), and the node then
+    // keeps the place just long enough for a reload.
     addEventListener("pagehide", () => this.meeting.suspend());
     addEventListener("pageshow", ({ persisted }) => persisted && call.networkChanged());
   }
