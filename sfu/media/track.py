@@ -141,6 +141,7 @@ class Track:
             self.want_key_frame(layer, now)
 
     def close(self) -> None:
-        """Stop in every slot."""
+        """Stop in every slot, for good."""
         for layer in self.layers:
             layer.close()
+        self.layers = ()

@@ -87,19 +87,24 @@ class Room:
         if self.peers.get(peer.id) is not peer:
             return
         del self.peers[peer.id]
+        self._end(peer, code)
+        self._announce(signals.PeerLeft(peer=peer.id, code=code))
+        self._rearrange()
+
+    def close(self, code: Code) -> None:
+        """Everybody out."""
+        peers = list(self.peers.values())
+        self.peers.clear()
+        for peer in peers:
+            self._end(peer, code)
+        self._journal.room_closed(self.id, code)
+
+    def _end(self, peer: Peer, code: Code) -> None:
         for id_ in peer.own_tracks:
             self._tracks.pop(id_, None)
             self._voices.remove(id_)
         peer.close(code, "join" if code in REJOIN else "none")
-        self._announce(signals.PeerLeft(peer=peer.id, code=code))
         self._journal.peer_gone(self.id, peer, code)
-        self._elect(self._clock())
-
-    def close(self, code: Code) -> None:
-        """Everybody out."""
-        for peer in list(self.peers.values()):
-            self.leave(peer, code)
-        self._journal.room_closed(self.id, code)
 
     # --- what is published --------------------------------------------------------------------
 
@@ -124,7 +129,6 @@ class Room:
             self._announce(change)
         if not changes:
             return
-        now = self._clock()
         for id_ in [id_ for id_, (owner, _) in self._tracks.items() if owner is peer]:
             del self._tracks[id_]
             self._voices.remove(id_)
@@ -133,8 +137,13 @@ class Room:
             self._tracks[track.id] = (peer, track)
             if track.voice is not None and not track.muted:
                 self._voices.add(track.id, track.voice)
-        for other in self.peers.values():
-            other.arrange_video(now)
+        self._rearrange()
+
+    def _rearrange(self) -> None:
+        """Let everybody's slots follow what is published now."""
+        now = self._clock()
+        for peer in self.peers.values():
+            peer.arrange_video(now)
         self._elect(now)
 
     def _announce(self, change: signals.RoomChange) -> None:

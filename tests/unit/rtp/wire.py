@@ -55,8 +55,7 @@ def block(profile: int, body: bytes) -> bytes:
 
 def rtx(original: bytes, *, seq: int, ssrc: int, payload_type: int) -> bytes:
     """Return the retransmission of an RTP packet without CSRCs and padding (RFC 4588 §4)."""
-    words = struct.unpack_from("!H", original, 14)[0] if original[0] & 0x10 else 0
-    at = 12 + (4 + 4 * words if original[0] & 0x10 else 0)
+    at = len(original) - len(payload_of(original))
     head = bytes((original[0], original[1] & 0x80 | payload_type)) + struct.pack("!H", seq) + original[4:8]
     return head + struct.pack("!I", ssrc) + original[12:at] + original[2:4] + original[at:]
 
@@ -97,3 +96,9 @@ def vp9(
     first = 0x80 | (0 if key else 0x40) | 0x20 | (0x10 if flexible else 0) | (0x08 if start else 0)
     head = bytes((first,)) + struct.pack("!H", 0x8000 | picture_id) + bytes((spatial << 1,))
     return head + (b"" if flexible or tl0 is None else bytes((tl0,))) + b"frame"
+
+
+def payload_of(packet: bytes) -> bytes:
+    """Return what follows the header of a packet without CSRCs and padding."""
+    words = struct.unpack_from("!H", packet, 14)[0] if packet[0] & 0x10 else 0
+    return packet[12 + (4 + 4 * words if packet[0] & 0x10 else 0) :]
