@@ -99,6 +99,8 @@ class Picture:
 
     def _check_label(self, part: Part) -> None:
         """The packet's label was there before it: the last one that begins no later."""
+        if self._client.outbox.end is not None:
+            return
         labels = self._client.labels.get(self.mid, [])
         current = None
         for label in labels:
@@ -202,6 +204,7 @@ class Sound:
         self.mid = slot.mid
         self.ssrc = slot.ssrc
         self.packets: list[tuple[float, str]] = []
+        self.lost = 0
         self._client = client
         self._last: Packet | None = None
 
@@ -209,7 +212,9 @@ class Sound:
         assert packet.payload_type == plans.THEIR_OPUS
         last, self._last = self._last, packet
         if last is not None:
-            assert (packet.seq - last.seq) & 0xFFFF == 1
+            gap = (packet.seq - last.seq - 1) & 0xFFFF
+            assert gap < 0x8000
+            self.lost += gap
             forward = timestamp_distance(packet.timestamp, last.timestamp)
             assert forward > 0
             assert forward % 960 == 0

@@ -325,6 +325,7 @@ def test_voices_change_without_a_click() -> None:
     for client in people:
         (sound,) = client.sounds.values()
         assert len(sound.packets) > 25 * 50
+        assert sound.lost == 0
         assert len(sound.sources()) >= 20
 
 

@@ -229,7 +229,8 @@ class Client:
         self.data: list[tuple[str, str]] = []
         self.speakers: tuple[str, ...] = ()
         self.labels: dict[str, list[SlotLabel]] = {}
-        self.view: RoomSnapshot | None = None
+        self._view: RoomSnapshot | None = None
+        self._deltas: list[Delta] = []
         self.feedback: Counter[str] = Counter()
         self.silent = silent
         self.microphone = Microphone(self, "m") if microphone else None
@@ -313,7 +314,8 @@ class Client:
         """Take what the welcome says, and all that follows."""
         self.outbox = Outbox(self)
         self.peer.attach(self.outbox)
-        self.view = self.world.room.snapshot
+        self._view = self.world.room.snapshot
+        self._deltas.clear()
 
     def lose_signalling(self, **how: Any) -> None:
         """Let the WebSocket break."""
@@ -335,13 +337,21 @@ class Client:
     def receive_message(self, text: str) -> None:
         match decode_node(text):
             case Delta() as delta:
-                assert self.view is not None
-                self.view = applied(self.view, delta)
+                self._deltas.append(delta)
             case Slots(slots=labels):
                 for label in labels:
                     self.labels.setdefault(label.mid, []).append(label)
             case Speakers(peers=peers):
                 self.speakers = peers
+
+    @property
+    def view(self) -> RoomSnapshot:
+        """The room as the client knows it: its last snapshot, and the deltas since."""
+        assert self._view is not None
+        for delta in self._deltas:
+            self._view = applied(self._view, delta)
+        self._deltas.clear()
+        return self._view
 
     @property
     def here(self) -> bool:
