@@ -12,6 +12,8 @@ export class SlotVideo {
   shown = null;
   video = make("video", { muted: true, autoplay: true, playsInline: true, tabIndex: -1 });
   #closed = false;
+  /** The frame on the screen, by its timestamp. @type {number | null} */
+  #frame = null;
 
   /** @param {Slot} slot @param {() => void} onShown another track's frames began, or all ended */
   constructor(slot, onShown) {
@@ -24,10 +26,15 @@ export class SlotVideo {
     this.#watch();
   }
 
-  /** The node has said what the slot shows. Nothing: hide at once, as no frame will come to tell. */
+  /**
+   * The node has said what the slot shows. Nothing: hide at once, as no frame will come to tell. A track:
+   * its first frame may be on the screen already, and of a screen that stands still there is no second.
+   */
   labelled() {
-    if (this.slot.labels.latest === null) this.#show(null);
-    else if (!("requestVideoFrameCallback" in this.video)) this.#show(this.slot.labels.latest);
+    const { latest } = this.slot.labels;
+    if (latest === null) this.#frame = null;
+    if (latest === null || !("requestVideoFrameCallback" in this.video)) this.#show(latest);
+    else if (this.#frame !== null) this.#show(this.slot.labels.trackAt(this.#frame));
   }
 
   close() {
@@ -40,7 +47,8 @@ export class SlotVideo {
     if (this.#closed || !("requestVideoFrameCallback" in this.video)) return;
     this.video.requestVideoFrameCallback((_now, frame) => {
       const { labels } = this.slot;
-      this.#show(frame.rtpTimestamp === undefined ? labels.latest : labels.trackAt(frame.rtpTimestamp));
+      this.#frame = frame.rtpTimestamp ?? null;
+      this.#show(this.#frame === null ? labels.latest : labels.trackAt(this.#frame));
       this.#watch();
     });
   }
