@@ -329,8 +329,11 @@ class Peer:
 
     def take_link(self, link: Link, now: float) -> list[signals.RoomChange]:
         """Send and receive over a new link; what came and went by the former one ends."""
+        was_silent = self.state is PeerState.SILENT
         self.state = TRANSITIONS[self.state][PeerEvent.NEW_LINK]
         changes = self._end_media()
+        if was_silent:
+            changes.append(signals.PeerConnection(peer=self.id, connected=True))
         self.link, self.link_began_at, self._link_ended = link, now, False
         return changes
 

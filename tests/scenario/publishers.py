@@ -46,7 +46,7 @@ class Camera:
     interval_s = 0.04
 
     def __init__(self, client: "Client", mid: str, rids: tuple[str, ...]) -> None:
-        seed = 1 + sum(client.id.encode()) + 1000 * len(client.world.clients)
+        seed = sum(client.id.encode()) + 1000 * client.number
         self.mid = mid
         self.name = f"{client.id}.{mid}"
         self.line: PublishPlan = plans.camera(mid, rids)
@@ -175,7 +175,7 @@ class Microphone:
         self.name = f"{client.id}.{mid}"
         self.line: PublishPlan = plans.microphone(mid)
         self.level = 127
-        self.ssrc = 900_000 + len(client.world.clients)
+        self.ssrc = 900_000 + client.number
         self._client = client
         self._seq = (self.ssrc * 131) & 0xFFFF
         self._clock = self.ssrc * 977

@@ -246,6 +246,19 @@ def test_coming_back_over_a_new_link() -> None:
     assert_agreed(world)
 
 
+def test_who_fell_silent_is_back_with_a_new_link() -> None:
+    world = World()
+    ada, ben = world.meeting("ada", "ben")
+    ada.up.up = False
+    world.until(lambda: known(ben)["ada"] is False)
+    ada.up.up = True
+    ada.connect()
+    assert known(ben)["ada"] is True
+    assert_agreed(world)
+    world.run(1.0)
+    assert ben.sees("ada", world.now - 0.1)
+
+
 def test_a_websocket_that_is_replaced_is_told_and_its_end_changes_nothing() -> None:
     world = World(limits=Limits(linger_s=5.0))
     (ada,) = world.meeting("ada")

@@ -150,6 +150,7 @@ class World:
         self.room = Room("room", limits or Limits(), self.journal, lambda: self.now, UNIX_OFFSET)
         self.clients: dict[str, Client] = {}
         self._due: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
+        self.numbers = count(1)
         self._order = count()
         self.every(0.02, self.room.tick)
 
@@ -216,6 +217,7 @@ class Client:
     ) -> None:
         self.world = world
         self.id = id_
+        self.number = next(world.numbers)
         self.ticket = Ticket(
             id=f"t-{id_}",
             room="room",
@@ -260,7 +262,7 @@ class Client:
 
     def plan(self) -> LinkPlan:
         """Return what a node would have negotiated with the client."""
-        number = 1 + (list(self.world.clients).index(self.id) if self.id in self.world.clients else 0)
+        number = self.number
         publish = [each.line for each in (self.microphone, self.camera) if each is not None]
         slots = [plans.slot(f"a{at}", "audio", number * 10_000 + at, None) for at in range(self._audio_slots)]
         slots += [
