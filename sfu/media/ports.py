@@ -42,8 +42,8 @@ class Format:
 class Outlet(Protocol):
     """Where a peer's packets go: its link."""
 
-    def send_rtp(self, prefix: bytes, tail: bytes) -> None:
-        """Send the packet `prefix + tail`, in the clear."""
+    def send_rtp(self, packet: bytes) -> None:
+        """Send a packet, in the clear."""
 
     def send_rtcp(self, compound: bytes) -> None:
         """Send a compound, in the clear."""

@@ -165,12 +165,12 @@ class _Held:
     def __init__(self, before: Seq) -> None:
         self.before = before
         self.count = 0
-        self.packets: list[tuple[bytes, bytes]] = []
+        self.packets: list[bytes] = []
 
-    def send_rtp(self, prefix: bytes, tail: bytes) -> None:
+    def send_rtp(self, packet: bytes) -> None:
         self.count += 1
         if self.count <= MAX_HELD:
-            self.packets.append((prefix, tail))
+            self.packets.append(packet)
 
 
 class Slot:
@@ -378,8 +378,8 @@ class Slot:
         block = packet.extension_block(translation.extension_ids) if packet.extension_profile else b""
         head = segment.reword(packet) if segment.counters_move else packet.head
         second = packet.marker | payload_type
-        prefix = _pack(0x90 if block else 0x80, second, out & 0xFFFF, timestamp, self.ssrc)
-        self._out.send_rtp(prefix + block + head, packet.tail)
+        header = _pack(0x90 if block else 0x80, second, out & 0xFFFF, timestamp, self.ssrc)
+        self._out.send_rtp(header + block + head + packet.tail)
         self.packets += 1
         self._octets += packet.octets
 
@@ -446,8 +446,8 @@ class Slot:
             payload_type, seq, ssrc = rtx, self._rtx_seq, self.rtx_ssrc
         block = packet.extension_block(translation.extension_ids)
         timestamp = (packet.timestamp + segment.timestamp) & _M32
-        prefix = _pack(0x90 if block else 0x80, packet.marker | payload_type, seq, timestamp, ssrc)
-        self._out.send_rtp(prefix + block + original + segment.reword(packet), packet.tail)
+        header = _pack(0x90 if block else 0x80, packet.marker | payload_type, seq, timestamp, ssrc)
+        self._out.send_rtp(header + block + original + segment.reword(packet) + packet.tail)
 
     def request_key_frame(self, now: float) -> None:
         """The receiver cannot decode."""
@@ -469,8 +469,8 @@ class Slot:
             self._stop()
             self._aim(None, SlotEvent.CLEAR)
         else:
-            for prefix, tail in held.packets:
-                self._link.send_rtp(prefix, tail)
+            for packet in held.packets:
+                self._link.send_rtp(packet)
 
     def sender_report(self, unix_s: float, now: float) -> SenderReport | None:
         """Return the slot's clock at Unix time `unix_s`, which is monotonic `now`; None before it played."""

@@ -413,16 +413,12 @@ class Peer:
 
     # --- time ---------------------------------------------------------------------------------
 
-    def tick(self, now: float) -> None:
-        """Repeat requests to the publisher; every second, send reports."""
-        for publication in self.publications.values():
-            publication.line.track.tick(now)
-        if now - self._reported_at >= REPORT_INTERVAL_S and self.state is PeerState.CONNECTED:
-            self._reported_at = now
-            self._report(now)
-
-    def _report(self, now: float) -> None:
+    def report(self, now: float) -> None:
+        """Send the reports that are due, every second."""
+        if now - self._reported_at < REPORT_INTERVAL_S or self.state is not PeerState.CONNECTED:
+            return
         assert self.link is not None
+        self._reported_at = now
         layers = [layer for each in self.publications.values() for layer in each.line.track.layers]
         for compound in publisher_reports(layers, self._limits.publisher_max_bps, now):
             self.link.send_rtcp(compound)

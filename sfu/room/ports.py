@@ -48,8 +48,8 @@ class Link(Protocol):
     def last_heard(self) -> float:
         """Monotonic time of the last authenticated datagram, in seconds."""
 
-    def send_rtp(self, prefix: bytes, tail: bytes) -> None:
-        """Send the packet `prefix + tail`, in the clear."""
+    def send_rtp(self, packet: bytes) -> None:
+        """Send a packet, in the clear."""
 
     def send_rtcp(self, compound: bytes) -> None:
         """Send a compound, in the clear."""

@@ -195,11 +195,13 @@ class Room:
     def tick(self) -> None:
         """Do what is due: repairs and reports, elections, layers, and goodbyes. Every 20 ms or so."""
         now = self._clock()
-        for peer in self.peers.values():
-            peer.tick(now)
+        for _, track in self._tracks.values():
+            track.tick(now)
         if now - self._elected_at >= ELECTION_INTERVAL_S:
             self._elected_at = now
             self._elect(now)
+            for peer in self.peers.values():
+                peer.report(now)
         if now - self._spoken_at >= SPEAKING_INTERVAL_S:
             self._spoken_at = now
             self._tell_speakers(now)

@@ -69,10 +69,10 @@ class LinkListener(Protocol):
 class Link:
     """One peer's link. Made by `Network.create_link`.
 
-    `send_rtp(prefix, tail)` queues the RTP packet `prefix + tail`, and `send_rtcp(compound)` an RTCP
-    compound, both in the clear, until the next flush; what cannot be sent is counted. `last_heard` is the
-    loop's time, in seconds, of the last datagram that was certainly the peer's: a check with integrity,
-    or media that decrypted; before the first, that of the link's making.
+    `send_rtp(packet)` queues an RTP packet, and `send_rtcp(compound)` an RTCP compound, both in the clear,
+    until the next flush; what cannot be sent is counted. `last_heard` is the loop's time, in seconds, of
+    the last datagram that was certainly the peer's: a check with integrity, or media that decrypted;
+    before the first, that of the link's making.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Link:
         self.state = LinkState.NEW
         self.last_heard = self._loop.time()
         self.ice = IceLite(self, ground)
-        self.send_rtp: Callable[[bytes, bytes], None] = self._sealer.send_rtp
+        self.send_rtp: Callable[[bytes], None] = self._sealer.send_rtp
         self.send_rtcp: Callable[[bytes], None] = self._sealer.send_rtcp
         ground.counters.links[self.state] += 1
 

@@ -6,6 +6,7 @@ the socket is written from. Nothing raises for what a peer sent: errors are coun
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
@@ -105,7 +106,7 @@ class Opener:
 class Sealer:
     """Encrypts what one peer is sent, straight into the batch that will carry it. Shut until `open`."""
 
-    __slots__ = ("_batch", "_context", "_counters", "_length", "_outbox", "_session")
+    __slots__ = ("_batch", "_context", "_counters", "_length", "_outbox", "_session", "send_rtcp", "send_rtp")
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -114,6 +115,10 @@ class Sealer:
         self._batch: Batch | None = None
         self._session: Session | None = None
         self._context: Pointer = None
+        self.send_rtp: Callable[[bytes], None] = partial(self._seal, srtp_protect)
+        """Queue an RTP packet, in the clear, until the next flush."""
+        self.send_rtcp: Callable[[bytes], None] = partial(self._seal, srtp_protect_rtcp)
+        """Queue an RTCP compound, in the clear, until the next flush."""
 
     def open(self, session: Session, batch: Batch, destination: Address) -> None:
         """Begin to send through `batch`, that of the socket of `destination`'s family."""
@@ -134,14 +139,6 @@ class Sealer:
     def shut(self) -> None:
         """Accept nothing more; what was queued is still sent."""
         self._batch = None
-
-    def send_rtp(self, prefix: bytes, tail: bytes) -> None:
-        """Queue the RTP packet `prefix + tail`, in the clear, until the next flush."""
-        self._seal(srtp_protect, prefix + tail)
-
-    def send_rtcp(self, compound: bytes) -> None:
-        """Queue an RTCP compound, in the clear, until the next flush."""
-        self._seal(srtp_protect_rtcp, compound)
 
     def _seal(self, protect: Protect, packet: bytes) -> None:
         batch = self._batch

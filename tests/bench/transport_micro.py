@@ -66,9 +66,9 @@ def measure(links: int, per_drain: int) -> tuple[float, float]:
         nonlocal sequence
         for _ in range(per_drain):
             sequence += 1
-            prefix = struct.pack("!BBHII", 0x80, 96, sequence & 0xFFFF, sequence, 1234)
+            packet = struct.pack("!BBHII", 0x80, 96, sequence & 0xFFFF, sequence, 1234) + TAIL
             for send_rtp in senders:
-                send_rtp(prefix, TAIL)
+                send_rtp(packet)
         sockets.flush()
         return per_drain * links
 

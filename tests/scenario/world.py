@@ -89,8 +89,8 @@ class Link:
         self.closed = False
         self._client = client
 
-    def send_rtp(self, prefix: bytes, tail: bytes) -> None:
-        self._send(self._client.receive_rtp, prefix + tail)
+    def send_rtp(self, packet: bytes) -> None:
+        self._send(self._client.receive_rtp, packet)
 
     def send_rtcp(self, compound: bytes) -> None:
         self._send(self._client.receive_rtcp, compound)

@@ -260,7 +260,7 @@ class Pair:
         up, down = rtp(self._sequence, b"up"), rtp(self._sequence, b"down", ssrc=0x5678)
         self.client.send_rtp(up)
         await until(lambda: up in self.listener.rtp)
-        self.link.send_rtp(down[:12], down[12:])
+        self.link.send_rtp(down)
         self.network.flush()
         await until(lambda: self.client.srtp)
         assert down in self.client.received_rtp()

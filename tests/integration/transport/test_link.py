@@ -176,7 +176,7 @@ class TestClosing:
         assert pair.link.state is LinkState.CLOSED
         assert pair.listener.ends == []
         assert network.counters.ends == {LinkEnd.CLOSED_HERE: 1}
-        pair.link.send_rtp(rtp(1)[:12], b"late")
+        pair.link.send_rtp(rtp(1))
         assert not pair.link.send_data("reliable", "late")
         assert network.counters.drops[Drop.SEND_NOT_CONNECTED] == 1
 
@@ -281,7 +281,7 @@ class TestIce:
     async def test_the_address_moves_between_families(self, network: Network, connect: Connect) -> None:
         pair = await connect(network)
         down = rtp(1, b"queued before the move", ssrc=9)
-        pair.link.send_rtp(down[:12], down[12:])
+        pair.link.send_rtp(down)
         pair.client.node = ("::1", network.port)
         pair.client.move()
         await pair.client.check(pair.link)

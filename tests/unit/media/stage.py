@@ -35,8 +35,8 @@ class Wire:
     packets: list[bytes] = field(default_factory=list)
     compounds: list[bytes] = field(default_factory=list)
 
-    def send_rtp(self, prefix: bytes, tail: bytes) -> None:
-        self.packets.append(prefix + tail)
+    def send_rtp(self, packet: bytes) -> None:
+        self.packets.append(packet)
 
     def send_rtcp(self, compound: bytes) -> None:
         self.compounds.append(compound)
