@@ -1,4 +1,4 @@
-/** The few DOM helpers the page needs. Text always goes in as text: nothing here parses HTML. */
+/** What the page needs of the DOM. Text always goes in as text: nothing here parses HTML. */
 
 /**
  * The element that must be there: a missing one is a mistake in the template, said at once.
