@@ -98,7 +98,10 @@ class Labels(Protocol):
     """Who tells the client what a slot shows."""
 
     def label(self, slot: "Slot", track: Track | None, rtp_timestamp: int | None) -> None:
-        """Say that `slot` shows `track` from `rtp_timestamp` on. Video waits for `Slot.release`."""
+        """Say that `slot` shows `track` from `rtp_timestamp` on.
+
+        Video waits for `Slot.release`, with the number of cuts at this time.
+        """
 
 
 class Segment:
@@ -157,13 +160,15 @@ def _start(segment: Segment) -> Seq:
 class _Held:
     """Takes a slot's packets while the client has not been told what they show.
 
-    `before` is the slot's highest number before them. More than `MAX_HELD` are of no use to anybody.
+    `before` is the slot's highest number before them, `cut` the one whose label is waited for. More
+    than `MAX_HELD` are of no use to anybody.
     """
 
-    __slots__ = ("before", "count", "packets")
+    __slots__ = ("before", "count", "cut", "packets")
 
     def __init__(self, before: Seq) -> None:
         self.before = before
+        self.cut = 0
         self.count = 0
         self.packets: list[bytes] = []
 
@@ -294,8 +299,8 @@ class Slot:
         self._append(segment)
         self.switches += 1
         if is_new:
-            if self.kind == "video" and self._out is self._link:
-                self._out = _Held(self._highest)
+            if self.kind == "video":
+                self._hold()
             self._labels.label(self, track, (packet.timestamp + segment.timestamp) & _M32)
 
     def _append(self, segment: Segment) -> None:
@@ -454,13 +459,19 @@ class Slot:
         if self.playing is not None:
             self.playing.track.request_key_frame(self.playing, now)
 
-    def release(self) -> None:
-        """The client knows what the slot shows: send what was held back.
+    def _hold(self) -> None:
+        held = self._out if isinstance(self._out, _Held) else _Held(self._highest)
+        held.cut = self.switches
+        self._out = held
 
-        If that became too much, the slot begins anew, with the numbers that were not used.
+    def release(self, cut: int | None = None) -> None:
+        """The client knows what the slot shows since its `cut`th cut: send what was held back.
+
+        What is held for a later cut stays; without a number, nothing does. If it became too much, the
+        slot begins anew, with the numbers that were not used.
         """
         held = self._out
-        if not isinstance(held, _Held):
+        if not isinstance(held, _Held) or cut not in (None, held.cut):
             return
         self._out = self._link
         if held.count > MAX_HELD:

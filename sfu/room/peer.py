@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -285,7 +286,7 @@ class Peer:
             slot.release()
             return
         label = SlotLabel(mid=slot.mid, track=track.id if track else None, rtp_timestamp=rtp_timestamp)
-        self.outbox.send(signals.encode(Slots(slots=(label,))), slot.release)
+        self.outbox.send(signals.encode(Slots(slots=(label,))), partial(slot.release, slot.switches))
 
     def relabel(self) -> None:
         """Tell a client that came back what every slot shows now."""

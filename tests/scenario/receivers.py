@@ -61,6 +61,7 @@ class Picture:
         self.frames: list[Frame] = []
         self.broken = 0
         self.skipped = 0
+        self.may_skip = False
         self.repaired = 0
         self.plis = 0
         self._client = client
@@ -122,7 +123,7 @@ class Picture:
             return
         same_frame = part.timestamp == last.timestamp
         assert timestamp_distance(part.timestamp, last.timestamp) >= 0
-        if not self.skipped:
+        if not self.skipped and not self.may_skip:
             assert (part.picture_id - last.picture_id) & 0x7FFF == (0 if same_frame else 1)
 
     def _take(self, part: Part) -> None:

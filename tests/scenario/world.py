@@ -321,9 +321,8 @@ class Client:
 
     def lose_signalling(self, **how: Any) -> None:
         """Let the WebSocket break."""
-        self.peer.lose(self.outbox, self.world.now, **how)
-        self.outbox = Outbox(self)
         self.outbox.end = (Code.LINK_LOST, "resume")
+        self.peer.lose(self.outbox, self.world.now, **how)
 
     def leave(self) -> None:
         self.world.room.leave(self.peer, Code.LEFT)

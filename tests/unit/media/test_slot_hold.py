@@ -72,6 +72,33 @@ def test_what_waits_is_not_lost_when_another_source_begins() -> None:
     assert [seq - seqs[0] for seq in seqs] == [0, 1, 2, 3]
 
 
+def test_an_earlier_label_does_not_release_what_waits_for_a_later_one() -> None:
+    first, second, shown = Publisher("a.1"), Publisher("b.1"), screen(prompt=False)
+    shown.slot.show(first.track, 720, 1.0)
+    first.send(1, now=1.0, key=True)
+    earlier = shown.slot.switches
+    shown.slot.show(second.track, 720, 1.2)
+    second.send(1, now=1.3, key=True)
+    later = shown.slot.switches
+    shown.slot.release(earlier)
+    assert shown.link.packets == []
+    shown.slot.release(later)
+    assert len(shown.link.take()) == 2
+
+
+def test_a_change_of_layer_does_not_put_the_release_off() -> None:
+    publisher, shown = Publisher(rids=("q", "h")), screen(prompt=False)
+    for layer in range(2):
+        publisher.send(1, now=1.0, layer=layer)
+    shown.slot.show(publisher.track, 360, 1.0)
+    publisher.send(2, now=1.0, key=True)
+    labelled = shown.slot.switches
+    shown.slot.show(publisher.track, 720, 1.1)
+    publisher.send(2, now=1.1, layer=1, key=True)
+    shown.slot.release(labelled)
+    assert len(shown.link.take()) == 2
+
+
 @pytest.mark.parametrize("count", [MAX_HELD + 1, MAX_JUMP + 2, 70_000])
 def test_what_waits_is_bounded_and_when_it_is_too_much_the_slot_begins_anew(count: int) -> None:
     publisher, shown = Publisher(), screen()
