@@ -32,26 +32,30 @@ test("no view is larger than the node takes", () => {
   assert.equal(wants[0].width, 16_384);
 });
 
-test("a view is sent once it has settled, and only when it differs", () => {
+test("a view is sent at once, and changes that follow closely are one more", () => {
   const sent = [];
   let due = null;
   const sender = new ViewSender((wants) => sent.push(wants), {
     timers: { setTimeout: (run) => (due = run) },
   });
-  const settle = () => {
+  const later = () => {
     const run = due;
     due = null;
     run?.();
   };
-  const [a, b] = [wantsOf([tile("a.1", 320, 180)]), wantsOf([tile("b.1", 320, 180)])];
+  const [a, b, c] = ["a.1", "b.1", "c.1"].map((track) => wantsOf([tile(track, 320, 180)]));
   sender.want(a);
+  assert.deepEqual(sent, [a]);
   sender.want(b);
-  settle();
-  sender.want(wantsOf([tile("b.1", 318, 179)]));
-  settle();
+  sender.want(c);
+  assert.deepEqual(sent, [a]);
+  later();
+  assert.deepEqual(sent, [a, c]);
+  later();
+  sender.want(wantsOf([tile("c.1", 318, 179)]));
+  later();
   sender.want([]);
-  settle();
-  assert.deepEqual(sent, [b, []]);
+  assert.deepEqual(sent, [a, c, []]);
 });
 
 test("wants are the same only in the same order and size", () => {

@@ -66,7 +66,10 @@ export function sameWants(a, b) {
   );
 }
 
-/** Sends a view when it has settled: a change of layout moves many tiles, and is one message. */
+/**
+ * Sends a view at once, and what changes in the next moments together: a change of layout moves many
+ * tiles, and is one message more.
+ */
 export class ViewSender {
   #send;
   #delayMs;
@@ -91,13 +94,14 @@ export class ViewSender {
   /** @param {Want[]} wants all that is wanted from now on */
   want(wants) {
     this.#next = wants;
-    this.#timer ??= this.#timers.setTimeout(() => this.#settle(), this.#delayMs);
+    if (this.#timer === null) this.#settle();
   }
 
   #settle() {
     this.#timer = null;
     if (sameWants(this.#next, this.#sent)) return;
     this.#sent = this.#next;
+    this.#timer = this.#timers.setTimeout(() => this.#settle(), this.#delayMs);
     this.#send(this.#sent);
   }
 }
