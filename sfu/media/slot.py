@@ -166,7 +166,7 @@ class _Held:
 
     __slots__ = ("before", "count", "cut", "packets")
 
-    def __init__(self, before: Seq) -> None:
+    def __init__(self, before: int) -> None:
         self.before = before
         self.cut = 0
         self.count = 0
@@ -204,7 +204,7 @@ class Slot:
         self._labels = labels
         self._segment: Segment | None = None
         self._segments: list[Segment] = []
-        self._highest = Seq(0x10000 + (start & 0x7FFF))
+        self._highest: int = 0x10000 + (start & 0x7FFF)
         self._last_timestamp = start & 0x7FFF_FFFF
         self._last_time: float | None = None
         self._last: Packet | None = None
@@ -372,7 +372,7 @@ class Slot:
             self._restart(packet.arrival)
             return
         if ahead > 0:
-            self._highest = Seq(out)
+            self._highest = out
             self._last = packet
             if timestamp != self._last_timestamp:
                 self._last_timestamp = timestamp
@@ -410,7 +410,7 @@ class Slot:
         """Answer a NACK from the layers' histories, within the limit; ask for what cannot be served."""
         for seq in lost:
             self.nacks += 1
-            out = nearest(seq, self._highest)
+            out = nearest(seq, Seq(self._highest))
             at = bisect_right(self._segments, out, key=_start) - 1
             if at < 0 or not 0 <= self._highest - out <= MAX_BEHIND:
                 self.nacks_missed += 1
