@@ -181,6 +181,41 @@ class _Held:
 class Slot:
     """See the module. `start` seeds the first sequence number, timestamp and RTX sequence number."""
 
+    __slots__ = (
+        "_held",
+        "_highest",
+        "_labels",
+        "_last",
+        "_last_time",
+        "_last_timestamp",
+        "_link",
+        "_octets",
+        "_repair_window",
+        "_repairs",
+        "_rtx_seq",
+        "_segment",
+        "_segments",
+        "_send",
+        "_waiting_since",
+        "clock_rate",
+        "drops",
+        "height",
+        "kind",
+        "mid",
+        "nacks",
+        "nacks_missed",
+        "packets",
+        "playing",
+        "profile",
+        "retransmitted",
+        "rtx_ssrc",
+        "ssrc",
+        "state",
+        "switches",
+        "target",
+        "track",
+    )
+
     def __init__(self, line: SlotLine, *, start: int, link: Outlet, labels: Labels) -> None:
         self.mid = line.mid
         self.kind = line.kind
@@ -200,7 +235,8 @@ class Slot:
         self.retransmitted = 0
         self.switches = 0
         self._link = link
-        self._out: Outlet | _Held = link
+        self._held: _Held | None = None
+        self._send = link.send_rtp
         self._labels = labels
         self._segment: Segment | None = None
         self._segments: list[Segment] = []
@@ -384,7 +420,7 @@ class Slot:
         head = segment.reword(packet) if segment.counters_move else packet.head
         second = packet.marker | payload_type
         header = _pack(0x90 if block else 0x80, second, out & 0xFFFF, timestamp, self.ssrc)
-        self._out.send_rtp(header + block + head + packet.tail)
+        self._send(header + block + head + packet.tail)
         self.packets += 1
         self._octets += packet.octets
 
@@ -452,7 +488,7 @@ class Slot:
         block = packet.extension_block(translation.extension_ids)
         timestamp = (packet.timestamp + segment.timestamp) & _M32
         header = _pack(0x90 if block else 0x80, packet.marker | payload_type, seq, timestamp, ssrc)
-        self._out.send_rtp(header + block + original + segment.reword(packet) + packet.tail)
+        self._send(header + block + original + segment.reword(packet) + packet.tail)
 
     def request_key_frame(self, now: float) -> None:
         """The receiver cannot decode."""
@@ -460,9 +496,10 @@ class Slot:
             self.playing.track.request_key_frame(self.playing, now)
 
     def _hold(self) -> None:
-        held = self._out if isinstance(self._out, _Held) else _Held(self._highest)
-        held.cut = self.switches
-        self._out = held
+        if self._held is None:
+            self._held = _Held(self._highest)
+            self._send = self._held.send_rtp
+        self._held.cut = self.switches
 
     def release(self, cut: int | None = None) -> None:
         """The client knows what the slot shows since its `cut`th cut: send what was held back.
@@ -470,10 +507,11 @@ class Slot:
         What is held for a later cut stays; without a number, nothing does. If it became too much, the
         slot begins anew, with the numbers that were not used.
         """
-        held = self._out
-        if not isinstance(held, _Held) or cut not in (None, held.cut):
+        held = self._held
+        if held is None or cut not in (None, held.cut):
             return
-        self._out = self._link
+        self._held = None
+        self._send = self._link.send_rtp
         if held.count > MAX_HELD:
             self.drops[Drop.HELD_TOO_LONG] += held.count
             self._highest = held.before
@@ -481,7 +519,7 @@ class Slot:
             self._aim(None, SlotEvent.CLEAR)
         else:
             for packet in held.packets:
-                self._link.send_rtp(packet)
+                self._send(packet)
 
     def sender_report(self, unix_s: float, now: float) -> SenderReport | None:
         """Return the slot's clock at Unix time `unix_s`, which is monotonic `now`; None before it played."""

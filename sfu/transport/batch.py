@@ -190,6 +190,8 @@ class Batch:
         self._memory: Pointer = _ffi.new("unsigned char[]", SLOTS * STRIDE)
         self.view = _ffi.buffer(self._memory)
         self.slots = [self._memory + slot * STRIDE for slot in range(SLOTS)]
+        self.length: Pointer = _ffi.new("int *")
+        """For a writer's use: what libsrtp is told of a packet's size, and tells."""
         self.used = 0
         self.dirty: list[Outbox] = []
         self._singles = Messages(udp, counters)

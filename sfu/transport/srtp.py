@@ -106,11 +106,10 @@ class Opener:
 class Sealer:
     """Encrypts what one peer is sent, straight into the batch that will carry it. Shut until `open`."""
 
-    __slots__ = ("_batch", "_context", "_counters", "_length", "_outbox", "_session", "send_rtcp", "send_rtp")
+    __slots__ = ("_batch", "_context", "_counters", "_outbox", "_session", "send_rtcp", "send_rtp")
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._length: Pointer = ffi.new("int *")
         self._outbox = Outbox()
         self._batch: Batch | None = None
         self._session: Session | None = None
@@ -152,7 +151,7 @@ class Sealer:
         slot = batch.used
         start = slot * STRIDE
         batch.view[start : start + size] = packet
-        length = self._length
+        length = batch.length
         length[0] = size
         if protect(self._context, batch.slots[slot], length):
             return self._drop(Drop.SEND_PROTECT)
