@@ -213,7 +213,7 @@ def test_sender_reports_far_from_real_time_are_not_believed() -> None:
 def test_sender_reports_of_another_track_tell_nothing() -> None:
     first, second = Publisher("a.1"), Publisher("b.1")
     first.layer.set_clock(report(100.0, 0), 10.0)
-    second.layer.set_clock(report(100.0, 0), 10.0)
+    second.layer.set_clock(report(100.0, 9000), 10.0)
     _, before, after = cut_between(first, second).link.take()
     assert after.timestamp - before.timestamp == 2970
 

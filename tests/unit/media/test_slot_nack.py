@@ -169,6 +169,9 @@ def test_a_miss_just_after_a_key_frame_asks_for_none() -> None:
 
 def test_a_miss_of_a_former_source_asks_for_nothing() -> None:
     publisher, shown, sent = watched()
+    screen().slot.show(publisher.track, 720, 1.5)
+    publisher.send(110, now=1.5, key=True)
+    publisher.outlet.take_feedback()
     play(Publisher("b.1"), shown, [1, 2], at=2.0)
     forget_missing(publisher)
     shown.slot.nack([sent[4].seq + 1], 9.0)

@@ -238,6 +238,15 @@ def test_a_layer_that_ends_ends_in_every_slot() -> None:
     assert two.labels.said == []
 
 
+def test_nothing_is_asked_of_a_track_that_ended() -> None:
+    publisher, shown = Publisher(), screen()
+    playing(publisher, shown)
+    publisher.track.close()
+    shown.slot.tick(5.0)
+    assert publisher.outlet.compounds == []
+    assert shown.slot.state is SlotState.EMPTY
+
+
 def test_a_slot_follows_its_track_to_the_layer_that_replaces_one() -> None:
     publisher, shown = Publisher(), screen()
     playing(publisher, shown)
