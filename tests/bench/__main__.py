@@ -78,8 +78,8 @@ async def run(plan: Plan, *, janus: bool) -> Results:
         rounds.append(tuple(runs))
         click.echo(f"round {number + 1} of {plan.rounds} done", err=True)
     delays = [await measure_delay(_GCM, room, plan.window_s) for room in plan.delays]
-    silent = await measure_memory(_GCM, plan.peers, sending=False)
-    sending = await measure_memory(_GCM, plan.sending_peers, sending=True)
+    silent = await measure_memory(_GCM, plan.peers, sending=False, settle_s=plan.settle_s)
+    sending = await measure_memory(_GCM, plan.sending_peers, sending=True, settle_s=plan.settle_s)
     joins = await measure_joins(_GCM, plan.joins)
     return Results(tuple(rounds), tuple(delays), (silent, sending), joins)
 

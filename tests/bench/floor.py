@@ -13,15 +13,17 @@ import sys
 import time
 from collections.abc import Callable
 
+Addresses = list[tuple[str, int]]
+
 _SOCKADDR = struct.Struct("=H2s4s8x")
 _IOVEC = struct.Struct("=QQ")
 _MMSGHDR = struct.Struct("=QI4xQQQQi4xI4x")
 _MAX_MESSAGES = 1024
 
 
-def sendto(packet: bytes, addresses: list[tuple[str, int]]) -> Callable[[], None]:
+def sendto(sock: socket.socket, packet: bytes, addresses: Addresses) -> Callable[[], None]:
     """Return what sends the packet to each address, one call each."""
-    send = socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto
+    send = sock.sendto
 
     def round_() -> None:
         for address in addresses:
@@ -30,9 +32,8 @@ def sendto(packet: bytes, addresses: list[tuple[str, int]]) -> Callable[[], None
     return round_
 
 
-def sendmmsg(packet: bytes, addresses: list[tuple[str, int]]) -> Callable[[], None]:
+def sendmmsg(sock: socket.socket, packet: bytes, addresses: Addresses) -> Callable[[], None]:
     """Return what sends the packet to each address in as few calls as the kernel allows."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     payload, names = bytearray(packet), bytearray(_SOCKADDR.size * len(addresses))
     vector, headers = bytearray(_IOVEC.size), bytearray(_MMSGHDR.size * len(addresses))
     _IOVEC.pack_into(vector, 0, _address(payload), len(payload))
@@ -70,7 +71,8 @@ def main(arguments: list[str]) -> None:
     loop, interval_s, size, copies = arguments[0], float(arguments[1]), int(arguments[2]), int(arguments[3])
     hosts = [host.rpartition(":") for host in arguments[4:]]
     addresses = [(host, int(port)) for host, _, port in hosts] * copies
-    send = LOOPS[loop](bytes(size), addresses)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    send = LOOPS[loop](sock, bytes(size), addresses)
     ending: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: ending.append(number))
     rounds = 0

@@ -15,8 +15,7 @@ from tests.load.light.pump import Pump
 from tests.load.outcome import quantile
 from tests.load.process import Memory
 
-_SETTLE_S = 2.0
-_MEDIA_S = 5.0
+_SETTLE_S = 1.0
 _BETWEEN_S = 1.0
 """Between joins, or one profits from the key frame of the one before, or waits for the throttle."""
 _POLL_S = 0.01
@@ -46,10 +45,10 @@ class JoinTime:
     first_media_p95_ms: float
 
 
-async def measure_memory(profile: Profile, peers: int, *, sending: bool) -> PeerMemory:
+async def measure_memory(profile: Profile, peers: int, *, sending: bool, settle_s: float) -> PeerMemory:
     """Let in one peer, then `peers` more; nobody views, so that a peer's own cost is seen.
 
-    A peer that sends fills the node's histories of its layers; after a few seconds they are full.
+    A peer that sends fills the node's histories of its layers, which takes a few seconds.
     """
     subject = Parley(profile, reception_of=watch)
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
@@ -57,11 +56,11 @@ async def measure_memory(profile: Profile, peers: int, *, sending: bool) -> Peer
             try:
                 await subject.start(Path(folder))
                 await subject.enter(_PAGE, pump, send_after_s=math.inf)
-                await asyncio.sleep(_SETTLE_S)
+                await asyncio.sleep(settle_s)
                 before = subject.server.memory()
                 for _ in range(peers):
                     await subject.enter(_PAGE, pump, send_after_s=0.0 if sending else math.inf)
-                await asyncio.sleep(_MEDIA_S if sending else _SETTLE_S)
+                await asyncio.sleep(2 * settle_s if sending else settle_s)
                 return _grown(before, subject.server.memory(), peers, sending=sending)
             finally:
                 await subject.stop()

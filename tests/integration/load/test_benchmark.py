@@ -12,6 +12,7 @@ needs_namespace = pytest.mark.skipif(os.geteuid() != 0, reason="makes a network 
 
 
 @needs_namespace
+@pytest.mark.timeout(300)  # starts a server six times, on whatever machine this is
 def test_a_quick_run_measures_everything(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.bench", "--quick", "--no-janus", "--output", str(tmp_path)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
