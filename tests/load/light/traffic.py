@@ -33,8 +33,6 @@ class Traffic:
         self.strangers = 0
         """Packets of SSRCs that the description did not name."""
         self.nacks_sent = 0
-        self.nacks_received = 0
-        self.key_frames_asked = 0
         self._repairs: dict[int, int] = {}
         self._pump = pump
         self._ssrc = self.streams[0].ssrc if self.streams else secrets.randbits(32) | 1
@@ -96,13 +94,11 @@ class Traffic:
     def _make_key_frames(self, ssrcs: Sequence[int]) -> None:
         for stream in self.streams:
             if isinstance(stream, VideoStream) and stream.ssrc in ssrcs:
-                self.key_frames_asked += 1
                 stream.want_key_frame()
 
     def _send_again(self, ssrc: int, numbers: Sequence[int]) -> None:
         for stream in self.streams:
             if stream.ssrc == ssrc:
-                self.nacks_received += len(numbers)
                 for number in numbers:
                     protected = stream.remembered(number)
                     if protected is not None:
