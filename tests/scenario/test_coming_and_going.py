@@ -163,6 +163,8 @@ def test_a_link_that_is_closed_lingers() -> None:
     ada.up.up = False
     ada.peer.link_closed("goodbye")
     assert known(ben)["ada"] is False
+    world.run(0.5)
+    assert known(ben)["ada"] is False
     world.run(5.0)
     assert ada.here
     world.run(30.0)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sfu.contract.signals import Want
 from sfu.contract.ticket import Rights
 from sfu.room.ports import Limits
 from tests.scenario.world import Client, World
@@ -41,6 +42,17 @@ def test_a_late_joiner_sees_everybody_after_one_request_each() -> None:
     assert {each.id: each.camera.requests - before[each.id] for each in (ada, ben)} == {"ada": 1, "ben": 1}
     world.run(1.0)
     assert_smooth(ada, ben, late)
+
+
+def test_a_camera_that_is_waited_for_is_seen_from_its_very_first_frame() -> None:
+    world = World()
+    (ada,) = world.meeting("ada")
+    ada.show("late")
+    world.join("late")
+    world.run(1.0)
+    picture = ada.picture_of("late")
+    assert picture is not None
+    assert picture.frames[0].number == 1
 
 
 def test_fifty_late_joiners_make_few_key_frames() -> None:
@@ -141,6 +153,23 @@ def test_fewer_slots_than_tracks_show_the_most_important() -> None:
         mid for mid, peer in before.items() if peer == "p0"
     }
     assert_smooth(viewer)
+
+
+def test_what_is_pinned_comes_before_the_rest() -> None:
+    world = World()
+    names = [f"p{number}" for number in range(5)]
+    world.meeting(*names)
+    viewer = world.join("viewer", camera=None, video_slots=3)
+    priorities = ("thumbnail", "grid", "speaker", "screen", "pinned")
+    world.room.view(
+        viewer.peer,
+        [
+            Want(track=f"{name}.c", width=640, height=360, priority=priority)
+            for name, priority in zip(names, priorities, strict=True)
+        ],
+    )
+    world.run(1.0)
+    assert set(viewer.watching().values()) == {"p2", "p3", "p4"}
 
 
 def test_a_slot_is_given_to_the_next_when_somebody_leaves() -> None:
@@ -294,6 +323,27 @@ def test_in_a_room_of_300_everybody_hears_only_the_loudest() -> None:
         assert len(heard) == 3
     assert {client.speakers for client in people} == {people[0].speakers}
     assert set(people[0].speakers) == ids
+
+
+@pytest.mark.parametrize("how", ["leaves", "mutes"])
+def test_who_leaves_or_mutes_makes_room_for_others_to_be_heard(how: str) -> None:
+    world = World(limits=Limits(loudest=1))
+    people = [world.join(f"p{number}", camera=None, audio_slots=1) for number in range(5)]
+    for number, client in enumerate(people[:3]):
+        client.microphone.level = 30 + number
+    world.run(2.0)
+    listener = people[4]
+    (first,) = listener.heard(world.now - 0.1)
+    loud = world.clients[first]
+    if how == "leaves":
+        loud.leave()
+    else:
+        world.room.mute(loud.peer, "m", True)
+    world.run(0.2)
+    (second,) = listener.heard(world.now - 0.1)
+    assert second != first
+    assert first not in world.room._voices.elected
+    world.until(lambda: first not in listener.speakers, within=0.5)
 
 
 def test_in_a_room_without_election_everybody_is_heard() -> None:

@@ -3,6 +3,9 @@
 import random
 from collections.abc import Callable
 
+import pytest
+
+from sfu.rtp import rtcp
 from tests.scenario.receivers import Picture
 from tests.scenario.world import Client, World
 
@@ -141,3 +144,36 @@ def test_a_receiver_whose_network_is_gone_and_back_sees_again() -> None:
     world.until(lambda: viewer.sees("ada", back_at), within=3.0)
     world.run(3.0)
     assert watched(viewer, "ada").longest_gap(world.now - 1.0) < 0.1
+
+
+def test_receiver_reports_tell_the_round_trip_which_paces_repairs() -> None:
+    world = World()
+    ada = world.join("ada", delay_s=0.15)
+    ben = world.join("ben", delay_s=0.01)
+    for client in (ada, ben):
+        client.show_all()
+    world.run(4.0)
+    for client in (ada, ben):
+        client.report()
+    world.run(1.0)
+    assert ada.peer.rtt_s == pytest.approx(0.3, abs=0.01)
+    assert ben.peer.rtt_s == pytest.approx(0.02, abs=0.01)
+    asked = {client: client.feedback["Nack"] for client in (ada, ben)}
+    for client in (ada, ben):
+        client.camera.resend = lambda _ssrc, _lost: None
+        lost = iter([True] * 3)
+        client.up.loses = lambda _number, lost=lost: next(lost, False)
+    world.run(1.0)
+    assert ben.feedback["Nack"] - asked[ben] > 2 * (ada.feedback["Nack"] - asked[ada]) > 0
+
+
+def test_reports_that_cannot_be_are_not_believed() -> None:
+    world = World()
+    ada, _ = world.meeting("ada", "ben")
+    world.run(2.0)
+    (ssrc, *_) = ada.peer.slots.values()
+    for lsr, dlsr in ((0, 0), (0xFFFF_FFFF, 0xFFFF_FFFF), (1, 0)):
+        ada.send_rtcp(rtcp.receiver_report(1, [rtcp.ReportBlock(ssrc.ssrc, 0, 0, 0, 0, lsr, dlsr)]))
+    assert ada.peer.rtt_s is None
+    ada.send_rtcp(rtcp.receiver_report(1, [rtcp.ReportBlock(4711, 0, 0, 0, 0, 1, 0)]))
+    assert ada.peer.stray_feedback == 1

@@ -234,6 +234,7 @@ class Client:
         self._view: RoomSnapshot | None = None
         self._deltas: list[Delta] = []
         self.feedback: Counter[str] = Counter()
+        self._clocks: dict[int, tuple[int, float]] = {}
         self.silent = silent
         self.microphone = Microphone(self, "m") if microphone else None
         self.camera = Camera(self, "c", tuple(camera)) if camera is not None else None
@@ -447,6 +448,16 @@ class Client:
                 self.camera.asked_for_key_frame(each.media_ssrc)
             elif isinstance(each, rtcp.Nack) and self.camera is not None:
                 self.camera.resend(each.media_ssrc, each.lost)
+            elif isinstance(each, rtcp.SenderReport):
+                self._clocks[each.ssrc] = (each.ntp, self.world.now)
+
+    def report(self) -> None:
+        """Send a receiver report for every slot that had a sender report."""
+        blocks = [
+            rtcp.ReportBlock(ssrc, 0, 0, 0, 0, ntp >> 16 & 0xFFFF_FFFF, round((self.world.now - at) * 65_536))
+            for ssrc, (ntp, at) in self._clocks.items()
+        ]
+        self.send_rtcp(rtcp.receiver_report(1, blocks))
 
     def _tick(self) -> None:
         for picture in self.pictures.values():

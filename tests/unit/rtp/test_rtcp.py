@@ -170,7 +170,6 @@ def test_a_compound_that_is_cut_short_gives_what_came_before(size: int) -> None:
 @pytest.mark.parametrize(
     "malformed",
     [
-        b"",
         b"\x80",
         b"\x00\xc9\x00\x01\x00\x00\x00\x01",
         b"\x80\xc9\xff\xff" + bytes(40),
@@ -188,9 +187,8 @@ def test_a_compound_that_is_cut_short_gives_what_came_before(size: int) -> None:
     ids=lambda data: data.hex()[:24],
 )
 def test_what_is_malformed_ends_the_compound(malformed: bytes) -> None:
-    assert read(rtcp.picture_loss(1, 9) + malformed + rtcp.picture_loss(1, 10))[:1] == [KeyFrameRequest(9)]
-    assert KeyFrameRequest(0) not in read(malformed)
     assert read(malformed) == []
+    assert read(rtcp.picture_loss(1, 9) + malformed + rtcp.picture_loss(1, 10)) == [KeyFrameRequest(9)]
 
 
 @given(
