@@ -1,6 +1,7 @@
 """Composition: from settings to a running service. Each part is made here, and given what it needs."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator
@@ -139,10 +140,13 @@ async def serve(settings: Settings) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _sweep(database: Database, nodes: Nodes) -> None:
-    """Look for silent nodes, again and again; at first only after they had the time to report to us."""
-    while True:
-        await asyncio.sleep(nodes.lease.total_seconds())
+async def _sweep(database: Database, nodes: Nodes, stop: asyncio.Event) -> None:
+    """Look for silent nodes until stopped; at first only after they had the time to report to us."""
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(nodes.lease.total_seconds()):
+                await stop.wait()
+                return
         try:
             async with database.write() as session:
                 await nodes.sweep(session)
@@ -154,13 +158,17 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
     """Bring the database up to date, then work in the background until the application ends."""
     sender = CommandSender(ground.database, commands, ground.clock, ground.secrets.cluster, ground.metrics)
     tasks: list[asyncio.Task[None]] = []
+    stop = asyncio.Event()
     try:
         await ground.database.migrate()
-        tasks += [asyncio.create_task(sender.run()), asyncio.create_task(_sweep(ground.database, nodes))]
+        tasks += [
+            asyncio.create_task(sender.run()),
+            asyncio.create_task(_sweep(ground.database, nodes, stop)),
+        ]
         yield
     finally:
-        for task in tasks:
-            task.cancel()
+        sender.stop()
+        stop.set()
         await asyncio.gather(*tasks, return_exceptions=True)
         ground.passwords.close()
         await ground.database.close()

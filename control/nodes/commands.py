@@ -67,12 +67,18 @@ class CommandSender:
         self._clock = clock
         self._secret = secret
         self._metrics = metrics
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Let `run` end after what it is doing: a query cut short would leave its connection behind."""
+        self._stopping = True
+        self._commands.due.set()
 
     async def run(self) -> None:
-        """Send what is due, for ever."""
+        """Send what is due, until stopped."""
         timeout = aiohttp.ClientTimeout(total=SEND_TIMEOUT_S)
         async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http:
-            while True:
+            while not self._stopping:
                 self._commands.due.clear()
                 try:
                     await self.send_due(http)
