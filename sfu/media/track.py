@@ -113,12 +113,12 @@ class Track:
         since = self._asking_since
         if since is None:
             return
-        patient = now - since < KEY_FRAME_PATIENCE_S
-        if now - self._asked_at < (KEY_FRAME_RETRY_S if patient else KEY_FRAME_SLOW_RETRY_S):
-            return
         wanted = [layer for layer in self.layers if layer.wants_key_frame and layer.is_watched]
         if not wanted or self.muted:
             self._asking_since = None
+            return
+        patient = now - since < KEY_FRAME_PATIENCE_S
+        if now - self._asked_at < (KEY_FRAME_RETRY_S if patient else KEY_FRAME_SLOW_RETRY_S):
             return
         self._asked_at = now
         self.plis_sent += len(wanted)

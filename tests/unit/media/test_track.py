@@ -276,3 +276,13 @@ def test_sound_is_not_repaired() -> None:
     publisher.send(9, now=1.1, payload=b"opus")
     publisher.track.tick(2.0)
     assert publisher.outlet.compounds == []
+
+
+def test_each_of_many_short_waits_is_met_with_patience() -> None:
+    publisher = Publisher()
+    for wait in range(20):
+        start = 10.0 + 0.4 * wait
+        screen().slot.show(publisher.track, 720, start)
+        assert publisher.outlet.plis() == [publisher.layer.ssrc]
+        publisher.send(wait, now=start + 0.05, key=True)
+        assert plis(publisher, start + 0.06, 0.3) == []
