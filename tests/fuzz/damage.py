@@ -1,8 +1,28 @@
-"""Sound data with random damage: deeper into a parser than random bytes ever get."""
+"""Sound data with random damage: deeper into a parser than random bytes ever get.
 
+A long night's search is `FUZZ_EXAMPLES=1000000 pytest tests/fuzz -o timeout=0`. What it finds becomes
+a row of a table in the unit tests.
+"""
+
+import os
 from collections.abc import Sequence
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+"""How hard to search, per test: few by default, so that nobody waits."""
+
+
+def search(examples: int = EXAMPLES) -> settings:
+    """Return how to search. No example is late; a failure prints what makes it again."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
 
 EDGES = (0, 1, 0x7F, 0x80, 0xFE, 0xFF)
 

@@ -19,7 +19,7 @@ from sfu.contract.signals import (
     encode_data,
 )
 from sfu.contract.ticket import Rights, Ticket, TicketRefused, sign, verify
-from tests.fuzz.damage import anything
+from tests.fuzz.damage import anything, search
 from tests.unit.contract.test_signals import FROM_CLIENT, FROM_NODE
 
 MESSAGES = [encode(message).encode() for message in (*FROM_CLIENT, *FROM_NODE)]
@@ -49,6 +49,7 @@ def as_text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+@search()
 @given(anything(MESSAGES))
 def test_messages(data: bytes) -> None:
     for text in (data, as_text(data)):
@@ -60,6 +61,7 @@ def test_messages(data: bytes) -> None:
             assert decode(encode(message)) == message
 
 
+@search()
 @given(anything(DATA))
 def test_data_messages_are_passed_on_as_json_or_refused(data: bytes) -> None:
     try:
@@ -72,6 +74,7 @@ def test_data_messages_are_passed_on_as_json_or_refused(data: bytes) -> None:
     assert set(delivered) == {"topic", "body", "from"}
 
 
+@search()
 @given(anything(TOKENS))
 def test_tokens(data: bytes) -> None:
     text = as_text(data)
@@ -83,6 +86,7 @@ def test_tokens(data: bytes) -> None:
     assert not good or text == as_text(TOKENS[1])
 
 
+@search()
 @given(st.dictionaries(st.sampled_from([*CLAIMS, "nbf", "iat", "crit"]), values, max_size=4))
 def test_claims_that_control_would_never_sign(changes: dict[str, object]) -> None:
     try:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sfu.rtp import rtcp
 from sfu.rtp.packet import build_extensions, parse, restore
 from sfu.rtp.payload import READERS
-from tests.fuzz.damage import anything
+from tests.fuzz.damage import anything, search
 from tests.unit.rtp import wire
 
 EXTENSIONS = [
@@ -38,6 +38,7 @@ PACKETS = [
 ]
 
 
+@search()
 @given(anything(PACKETS))
 def test_packets(data: bytes) -> None:
     packet = parse(data, 1.0)
@@ -53,6 +54,7 @@ def test_packets(data: bytes) -> None:
         assert list(original.extensions()) == elements
 
 
+@search()
 @given(anything(PACKETS), st.sampled_from(sorted(READERS)), st.integers(), st.integers())
 def test_what_is_read_of_a_payload_can_be_rewritten(
     data: bytes, codec: str, picture_id: int, tl0: int
@@ -86,6 +88,7 @@ FEEDBACK = [
 COMPOUNDS = [*FEEDBACK, b"".join(FEEDBACK), FEEDBACK[1] + FEEDBACK[3] + FEEDBACK[4]]
 
 
+@search()
 @given(anything(COMPOUNDS, 400))
 def test_feedback(data: bytes) -> None:
     said = list(rtcp.parse(data))

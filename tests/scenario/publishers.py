@@ -54,6 +54,7 @@ class Camera:
         self.requests = 0
         self.key_frames = 0
         self.answers = True
+        self.repairs = True
         self.on = True
         self._client = client
         self._key_frame = True
@@ -128,7 +129,7 @@ class Camera:
     def resend(self, ssrc: int, lost: Sequence[int]) -> None:
         """Answer a NACK by RTX."""
         for encoding in self.encodings:
-            if encoding.ssrc != ssrc:
+            if encoding.ssrc != ssrc or not self.repairs:
                 continue
             for seq in lost:
                 if original := encoding.history.get(seq):

@@ -375,7 +375,7 @@ def test_slots_come_and_go_with_further_offers() -> None:
     viewer.show(*names)
     world.run(1.0)
     running = dict(viewer.watching())
-    viewer._video_slots = 4
+    viewer.video_slots = 4
     viewer.reoffer()
     world.run(1.0)
     assert set(viewer.watching().values()) == set(names)

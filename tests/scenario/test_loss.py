@@ -6,8 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from sfu.rtp import rtcp
-from tests.scenario.receivers import Picture
-from tests.scenario.world import Client, World
+from tests.scenario.world import World
 
 
 def one_in(chances: int, seed: int = 1) -> Callable[[int], bool]:
@@ -16,10 +15,10 @@ def one_in(chances: int, seed: int = 1) -> Callable[[int], bool]:
     return lambda _number: chance.randrange(chances) == 0
 
 
-def watched(viewer: Client, peer: str) -> Picture:
-    picture = viewer.picture_of(peer)
-    assert picture is not None
-    return picture
+def first(number: int) -> Callable[[int], bool]:
+    """Lose the next packets, so many."""
+    left = iter([True] * number)
+    return lambda _number: next(left, False)
 
 
 def test_loss_on_the_uplink_is_repaired_and_passed_on() -> None:
@@ -35,7 +34,7 @@ def test_loss_on_the_uplink_is_repaired_and_passed_on() -> None:
     assert ada.up.lost > 50
     assert ada.feedback["Nack"] > 20
     for viewer in viewers:
-        picture = watched(viewer, "ada")
+        picture = viewer.picture_of("ada")
         assert (picture.broken, picture.skipped, picture.plis) == (0, 0, 0)
         assert picture.repaired > 5
         assert picture.longest_gap(began) < 0.4
@@ -52,7 +51,7 @@ def test_loss_on_the_downlink_is_repaired_from_the_history() -> None:
     ben.down.loses = one_in(20)
     began = world.now
     world.run(10.0)
-    picture = watched(ben, "ada")
+    picture = ben.picture_of("ada")
     assert picture.repaired > 20
     assert (picture.broken, picture.skipped) == (0, 0)
     assert picture.longest_gap(began) < 0.5
@@ -69,7 +68,7 @@ def test_loss_on_the_downlink_without_rtx() -> None:
     world.run(1.0)
     ben.down.loses = one_in(20)
     world.run(10.0)
-    picture = watched(ben, "ada")
+    picture = ben.picture_of("ada")
     assert picture.repaired > 20
     assert (picture.broken, picture.skipped) == (0, 0)
 
@@ -96,8 +95,7 @@ def test_a_key_frame_lost_on_the_uplink_is_asked_for_again() -> None:
     world = World()
     ada, _ = world.meeting("ada", "ben")
     late = world.join("late", camera=None)
-    lost = iter([True] * 60)
-    ada.up.loses = lambda _number: next(lost, False)
+    ada.up.loses = first(60)
     late.show("ada")
     took = world.until(lambda: late.sees("ada"), within=3.0)
     assert took < 2.0
@@ -113,7 +111,7 @@ def test_a_burst_too_long_to_repair_ends_in_a_key_frame() -> None:
     back_at = world.now
     world.until(lambda: ben.sees("ada", back_at), within=2.0)
     world.run(3.0)
-    assert watched(ben, "ada").longest_gap(world.now - 1.0) < 0.1
+    assert ben.picture_of("ada").longest_gap(world.now - 1.0) < 0.1
 
 
 def test_both_ways_at_once() -> None:
@@ -143,7 +141,7 @@ def test_a_receiver_whose_network_is_gone_and_back_sees_again() -> None:
     back_at = world.now
     world.until(lambda: viewer.sees("ada", back_at), within=3.0)
     world.run(3.0)
-    assert watched(viewer, "ada").longest_gap(world.now - 1.0) < 0.1
+    assert viewer.picture_of("ada").longest_gap(world.now - 1.0) < 0.1
 
 
 def test_receiver_reports_tell_the_round_trip_which_paces_repairs() -> None:
@@ -160,9 +158,8 @@ def test_receiver_reports_tell_the_round_trip_which_paces_repairs() -> None:
     assert ben.peer.rtt_s == pytest.approx(0.02, abs=0.01)
     asked = {client: client.feedback["Nack"] for client in (ada, ben)}
     for client in (ada, ben):
-        client.camera.resend = lambda _ssrc, _lost: None
-        lost = iter([True] * 3)
-        client.up.loses = lambda _number, lost=lost: next(lost, False)
+        client.camera.repairs = False
+        client.up.loses = first(3)
     world.run(1.0)
     assert ben.feedback["Nack"] - asked[ben] > 2 * (ada.feedback["Nack"] - asked[ada]) > 0
 

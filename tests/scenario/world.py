@@ -236,10 +236,13 @@ class Client:
         self.feedback: Counter[str] = Counter()
         self._clocks: dict[int, tuple[int, float]] = {}
         self.silent = silent
-        self.microphone = Microphone(self, "m") if microphone else None
-        self.camera = Camera(self, "c", tuple(camera)) if camera is not None else None
+        self.microphone = Microphone(self, "m")
+        self.camera = Camera(self, "c", tuple(camera or ()))
+        self.has_microphone = microphone
+        self.has_camera = camera is not None
         self.tracks = self.published()
-        self._audio_slots, self._video_slots, self._rtx = audio_slots, video_slots, rtx
+        self.audio_slots, self.video_slots = audio_slots, video_slots
+        self._rtx = rtx
         self.sounds: dict[int, Sound] = {}
         self.pictures: dict[int, Picture] = {}
         self.peer: Peer
@@ -251,9 +254,9 @@ class Client:
     def published(self, **muted: bool) -> tuple[PublishedTrack, ...]:
         """Return what the client would declare: everything it has."""
         tracks = []
-        if self.microphone is not None:
+        if self.has_microphone:
             tracks.append(PublishedTrack(mid="m", source=Source.MICROPHONE, muted=muted.get("m", False)))
-        if self.camera is not None:
+        if self.has_camera:
             tracks.append(
                 PublishedTrack(
                     mid="c", source=Source.CAMERA, muted=muted.get("c", False), width=1280, height=720
@@ -265,7 +268,7 @@ class Client:
         """Return what a node would have negotiated with the client."""
         number = self.number
         publish = [each.line for each in (self.microphone, self.camera) if each is not None]
-        slots = [plans.slot(f"a{at}", "audio", number * 10_000 + at, None) for at in range(self._audio_slots)]
+        slots = [plans.slot(f"a{at}", "audio", number * 10_000 + at, None) for at in range(self.audio_slots)]
         slots += [
             plans.slot(
                 f"v{at}",
@@ -273,7 +276,7 @@ class Client:
                 number * 10_000 + 100 + at,
                 number * 10_000 + 500 + at if self._rtx else None,
             )
-            for at in range(self._video_slots)
+            for at in range(self.video_slots)
         ]
         return plans.link(publish, slots)
 
@@ -282,9 +285,10 @@ class Client:
         self.world.clients[self.id] = self
         self.peer = self.world.room.enter(self.ticket, resume=f"r-{self.id}", seed=self.id.encode())
         self.connect()
-        for each in (self.microphone, self.camera):
-            if each is not None:
-                self.world.every(each.interval_s, each.send)
+        if self.has_microphone:
+            self.world.every(self.microphone.interval_s, self.microphone.send)
+        if self.has_camera:
+            self.world.every(self.camera.interval_s, self.camera.send)
         self.world.every(0.02, self._tick)
         self.world.every(KEEPALIVE_S, self._keepalive)
 
@@ -382,16 +386,15 @@ class Client:
         last = {mid: labels[-1].track for mid, labels in self.labels.items()}
         return {mid: track[:-2] for mid, track in last.items() if track and mid[0] == "v"}
 
-    def picture_of(self, peer: str) -> Picture | None:
+    def picture_of(self, peer: str) -> Picture:
         """Return the picture that shows a peer now."""
-        shown = {peer: mid for mid, peer in self.watching().items()}
-        return next((each for each in self.pictures.values() if each.mid == shown.get(peer)), None)
+        (mid,) = (mid for mid, shown in self.watching().items() if shown == peer)
+        return next(picture for picture in self.pictures.values() if picture.mid == mid)
 
     def sees(self, peer: str, since: float = 0.0) -> bool:
-        """Whether a frame of the peer was decoded since then, and none was broken."""
-        picture = self.picture_of(peer)
-        return picture is not None and any(
-            frame.track == f"{peer}.c" and frame.at >= since for frame in picture.frames
+        """Whether a slot shows the peer, and a frame of it was decoded since then."""
+        return peer in self.watching().values() and any(
+            frame.track == f"{peer}.c" and frame.at >= since for frame in self.picture_of(peer).frames
         )
 
     def heard(self, since: float = 0.0) -> set[str]:
@@ -444,9 +447,9 @@ class Client:
     def receive_rtcp(self, compound: bytes) -> None:
         for each in rtcp.parse(compound):
             self.feedback[type(each).__name__] += 1
-            if isinstance(each, rtcp.KeyFrameRequest) and self.camera is not None:
+            if isinstance(each, rtcp.KeyFrameRequest):
                 self.camera.asked_for_key_frame(each.media_ssrc)
-            elif isinstance(each, rtcp.Nack) and self.camera is not None:
+            elif isinstance(each, rtcp.Nack):
                 self.camera.resend(each.media_ssrc, each.lost)
             elif isinstance(each, rtcp.SenderReport):
                 self._clocks[each.ssrc] = (each.ntp, self.world.now)

@@ -102,7 +102,7 @@ def test_a_node_message_comes_back_as_it_was(message: NodeSignal) -> None:
 
 def test_the_tables_above_are_complete() -> None:
     def tags(kind: type) -> set[str]:
-        return {named.__struct_config__.tag for named in kind.__subclasses__()}
+        return {each.__struct_config__.tag for each in kind.__subclasses__()}
 
     assert {json.loads(encode(message))["type"] for message in FROM_CLIENT} == tags(ClientMessage)
     assert {json.loads(encode(message))["type"] for message in FROM_NODE} == tags(NodeMessage)

@@ -1,13 +1,11 @@
 """A slot's stream goes on over a cut as if nothing had happened: numbers, time, counters."""
 
-from collections.abc import Callable
-
 import pytest
 
 from sfu.media.ports import Drop, Format
 from sfu.media.slot import SlotState
 from sfu.media.translation import Profile
-from sfu.rtp.payload import read_vp8, read_vp9
+from sfu.rtp.payload import Reader, read_vp8, read_vp9
 from sfu.rtp.rtcp import SenderReport, ntp_time
 from tests.unit.media.stage import (
     AUDIO_PROFILE,
@@ -221,7 +219,7 @@ def test_sender_reports_of_another_track_tell_nothing() -> None:
 # --- counters -------------------------------------------------------------------------------------
 
 
-def counters(shown: Screen, read: Callable = read_vp8) -> list[tuple[int, int]]:
+def counters(shown: Screen, read: Reader = read_vp8) -> list[tuple[int, int]]:
     found = []
     for packet in shown.link.take():
         payload = read(packet.data, packet.payload_start, packet.payload_end)
