@@ -21,6 +21,8 @@ REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 
 MAX_STREAMS = 64
 """SSRCs one peer may send; a client needs at most a dozen."""
+TAKEOVER_S = 1.0
+"""An SSRC keeps its RID at least this long: encoders restart, they do not take turns."""
 
 
 class Line:
@@ -69,6 +71,7 @@ class Ingress:
         self.lines: dict[str, Line] = {}
         self.drops: Drops = Counter()
         self._streams: dict[int, Layer | _Repair] = {}
+        self._learned_at: dict[int, float] = {}
         self._appeared = appeared
 
     def receive(self, data: bytes, now: float) -> None:
@@ -105,6 +108,7 @@ class Ingress:
             self.drops[Drop.UNKNOWN_STREAM] += 1
         else:
             self._streams[packet.ssrc] = stream
+            self._learned_at[packet.ssrc] = packet.arrival
         return stream
 
     def _line_of(self, packet: Packet) -> Line | None:
@@ -129,10 +133,18 @@ class Ingress:
             return None
         rank = line.rids.index(rid) if line.rids and rid is not None else 0
         rid = rid if line.rids else None
+        if self._is_taken(line.track, rid, packet.arrival):
+            return None
         self._forget(line.track, rid)
         layer = line.track.add_layer(rid=rid, rank=rank, ssrc=packet.ssrc)
         self._appeared(layer)
         return layer
+
+    def _is_taken(self, track: Track, rid: str | None, now: float) -> bool:
+        """Whether another SSRC has the RID, and not for long enough to lose it."""
+        return any(
+            layer.rid == rid and now - self._learned_at[layer.ssrc] < TAKEOVER_S for layer in track.layers
+        )
 
     def _repaired(self, packet: Packet, line: Line, rid: str | None) -> Layer | None:
         media = next((media for media, rtx in line.ssrcs.items() if rtx == packet.ssrc), None)
@@ -146,7 +158,7 @@ class Ingress:
         for ssrc, stream in list(self._streams.items()):
             layer = stream if isinstance(stream, Layer) else stream.layer
             if layer.track is track and layer.rid == rid:
-                del self._streams[ssrc]
+                del self._streams[ssrc], self._learned_at[ssrc]
 
     def layer(self, ssrc: int) -> Layer | None:
         """Return the layer that `ssrc` is of, if it is media."""

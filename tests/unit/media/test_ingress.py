@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from sfu.media.ingress import MAX_STREAMS, MID, REPAIRED_RID, RID, Ingress, Line
+from sfu.media.ingress import MAX_STREAMS, MID, REPAIRED_RID, RID, TAKEOVER_S, Ingress, Line
 from sfu.media.layer import Layer
 from sfu.media.ports import Drop, Format
 from sfu.media.track import Track
@@ -292,11 +292,27 @@ def test_a_new_ssrc_takes_over_its_rid_and_the_former_one_ends() -> None:
     camera = door.add("1", rids=("q", "h"))
     for ssrc, rid in ((10, "q"), (11, "h")):
         door.send(ssrc, 1, mid="1", rid=rid)
+    door.now += TAKEOVER_S
     door.send(30, 1, mid="1", rid="h")
     assert [(layer.rid, layer.ssrc) for layer in camera.layers] == [("q", 10), ("h", 30)]
     assert door.ingress.layer(11) is None
     door.send(11, 2)
     assert door.drops == {Drop.UNKNOWN_STREAM: 1}
+
+
+def test_two_ssrcs_cannot_take_a_rid_from_each_other_with_every_packet() -> None:
+    """Each time, everybody who watches is told: one peer could keep all others busy."""
+    shown = screen()
+    door = Door()
+    door.ingress = Ingress(lambda layer: shown.slot.show(layer.track, 720, door.now))
+    door.add("1", rids=("q",))
+    for seq in range(1000):
+        for ssrc in (10, 30):
+            door.send(ssrc, seq, mid="1", rid="q", key=True)
+    assert door.now == pytest.approx(3.0)
+    assert shown.slot.switches <= 3
+    assert len(shown.labels.said) <= 6
+    assert door.drops[Drop.UNKNOWN_STREAM] > 900
 
 
 @pytest.mark.parametrize("rids", [(), ("q",)])
@@ -308,6 +324,7 @@ def test_a_slot_goes_on_with_the_new_ssrc(rids: tuple[str, ...]) -> None:
     for ssrc in (10, 30):
         door.send(ssrc, 1, mid="1", rid="q", key=True)
         door.send(ssrc, 2)
+        door.now += TAKEOVER_S
     seqs = unwrapped(shown.link.take())
     assert [seq - seqs[0] for seq in seqs] == [0, 1, 2, 3]
 
