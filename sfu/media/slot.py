@@ -179,7 +179,11 @@ class _Held:
 
 
 class Slot:
-    """See the module. `start` seeds the first sequence number, timestamp and RTX sequence number."""
+    """See the module. `start` seeds the first sequence number, timestamp and RTX sequence number.
+
+    `track` is what is to be shown, `told` what the client was told, `playing` and `target` the layers
+    that it comes from and will come from.
+    """
 
     __slots__ = (
         "_held",
@@ -213,6 +217,7 @@ class Slot:
         "state",
         "switches",
         "target",
+        "told",
         "track",
     )
 
@@ -225,6 +230,7 @@ class Slot:
         self.clock_rate = line.profile.formats[0].clock_rate
         self.state = SlotState.EMPTY
         self.track: Track | None = None
+        self.told: Track | None = None
         self.height = 0
         self.playing: Layer | None = None
         self.target: Layer | None = None
@@ -283,24 +289,25 @@ class Slot:
 
     def clear(self) -> None:
         """Show nothing; the client is told."""
-        was_labelled = self.playing is not None
-        self._aim(None, SlotEvent.CLEAR)
-        self._stop()
         self.track = None
-        if was_labelled:
-            self._labels.label(self, None, None)
+        self.lose()
 
     def lose(self) -> None:
-        """A layer that plays here, or was waited for, ended: show nothing until its track has another."""
-        track = self.track
-        self.clear()
-        self.track = track
+        """What plays, or was waited for, ended: wait for the track to begin again.
 
-    def _stop(self) -> None:
+        The client is told nothing unless it takes what it still has on screen for another track.
+        """
+        self._aim(None, SlotEvent.CLEAR)
         if self.playing is not None:
             self.playing.remove_playing(self)
             self.playing = None
-        self.release()
+        if self.told is not self.track:
+            self._tell(None, None)
+
+    def _tell(self, track: Track | None, rtp_timestamp: int | None) -> None:
+        if track is not self.told:
+            self.told = track
+            self._labels.label(self, track, rtp_timestamp)
 
     def tick(self, now: float) -> None:
         """Follow the track's layers; let go of a former track whose successor owes its key frame too long."""
@@ -308,21 +315,18 @@ class Slot:
         if track is None:
             return
         self.show(track, self.height, now)
-        former = self.playing
-        if former is not None and former.track is not track and now - self._waiting_since > PATIENCE_S:
+        if self.told not in (None, track) and now - self._waiting_since > PATIENCE_S:
             self._restart(now)
 
     def _restart(self, now: float) -> None:
-        """Show nothing until the track's next key frame."""
-        track, height = self.track, self.height
-        self.clear()
-        if track is not None:
-            self.show(track, height, now)
+        """Wait for the track's next key frame."""
+        self.lose()
+        if self.track is not None:
+            self.show(self.track, self.height, now)
 
     def begin(self, layer: Layer, packet: Packet) -> None:
         """The key frame that was waited for: cut to its layer."""
         track = layer.track
-        is_new = self.playing is None or self.playing.track is not track
         segment = Segment(layer, track.translation(self.profile), Seq(self._highest + 1), packet.seq)
         segment.timestamp = self._next_timestamp(layer, packet) - packet.timestamp
         if self._last is not None and self._segment is not None:
@@ -334,10 +338,9 @@ class Slot:
         layer.add_playing(self)
         self._append(segment)
         self.switches += 1
-        if is_new:
-            if self.kind == "video":
-                self._hold()
-            self._labels.label(self, track, (packet.timestamp + segment.timestamp) & _M32)
+        if track is not self.told and self.kind == "video":
+            self._hold()
+        self._tell(track, (packet.timestamp + segment.timestamp) & _M32)
 
     def _append(self, segment: Segment) -> None:
         self._segment = segment
@@ -515,8 +518,7 @@ class Slot:
         if held.count > MAX_HELD:
             self.drops[Drop.HELD_TOO_LONG] += held.count
             self._highest = held.before
-            self._stop()
-            self._aim(None, SlotEvent.CLEAR)
+            self.lose()
         else:
             for packet in held.packets:
                 self._send(packet)

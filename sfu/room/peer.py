@@ -226,6 +226,7 @@ class Peer:
     def _take_slot(self, mid: str) -> None:
         slot = self.slots.pop(mid)
         slot.clear()
+        slot.release()
         self._ended.add_slot(slot)
 
     def mute(self, mid: str, muted: bool) -> signals.TrackChanged | None:
@@ -291,7 +292,7 @@ class Peer:
     def relabel(self) -> None:
         """Tell a client that came back what every slot shows now."""
         labels = tuple(
-            SlotLabel(mid=slot.mid, track=slot.playing.track.id if slot.playing else None)
+            SlotLabel(mid=slot.mid, track=slot.told.id if slot.told else None)
             for slot in self.slots.values()
         )
         self.send(signals.encode(Slots(slots=labels)))

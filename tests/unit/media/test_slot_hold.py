@@ -106,6 +106,7 @@ def test_what_waits_is_bounded_and_when_it_is_too_much_the_slot_begins_anew(coun
     publisher.send(1, now=1.0, key=True)
     (before,) = shown.link.take()
     shown.slot.clear()
+    shown.slot.release()
     shown.labels.prompt = False
     shown.slot.show(publisher.track, 720, 1.0)
     for seq in range(count):
@@ -133,13 +134,29 @@ def test_as_much_as_may_wait_is_sent() -> None:
     assert shown.slot.state is SlotState.PLAYING
 
 
-def test_clearing_lets_go_of_what_waits_before_it_says_so() -> None:
+def test_what_waits_when_a_slot_is_cleared_still_waits_for_its_label() -> None:
     publisher, shown = Publisher(), screen(prompt=False)
     shown.slot.show(publisher.track, 720, 1.0)
     publisher.send(1, now=1.0, key=True)
+    labelled = shown.slot.switches
     shown.slot.clear()
-    assert len(shown.link.take()) == 1
+    assert shown.link.packets == []
     assert [track for track, _ in shown.labels.said] == ["a.1", None]
+    shown.slot.release(labelled)
+    assert len(shown.link.take()) == 1
+
+
+def test_what_begins_again_before_its_label_was_said_waits_as_well() -> None:
+    publisher, shown = Publisher(), screen(prompt=False)
+    shown.slot.show(publisher.track, 720, 1.0)
+    publisher.send(1, now=1.0, key=True)
+    labelled = shown.slot.switches
+    publisher.send(5000, now=1.1)
+    publisher.send(5001, now=1.2, key=True)
+    assert shown.link.packets == []
+    shown.slot.release(labelled)
+    first, second = shown.link.take()
+    assert (second.seq - first.seq) & 0xFFFF == 1
 
 
 def test_releasing_what_does_not_wait_does_nothing() -> None:

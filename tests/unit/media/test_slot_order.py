@@ -209,4 +209,4 @@ def test_a_longer_jump_waits_for_a_key_frame_and_goes_on_without_a_gap() -> None
     send(publisher, 103 + MAX_JUMP, now=5.1)
     send(publisher, 104 + MAX_JUMP, key=True, now=5.2)
     assert places(shown) == [(100, 100), (101, 101), (102, 104 + MAX_JUMP)]
-    assert [track for track, _ in shown.labels.said] == ["a.1", None, "a.1"]
+    assert len(shown.labels.said) == 1
