@@ -300,6 +300,23 @@ def test_what_may_not_be_published_is_refused_and_nothing_changes(
     assert ben.sees("ada", world.now - 0.1)
 
 
+@pytest.mark.parametrize("allowed", [(), *((source,) for source in Source), tuple(Source)], ids=str)
+@pytest.mark.parametrize("source", Source)
+def test_each_source_needs_its_own_right(allowed: tuple[Source, ...], source: Source) -> None:
+    world = World()
+    ada = Client(world, "ada", rights=Rights(publish=allowed))
+    mid = "m" if source in (Source.MICROPHONE, Source.SCREEN_AUDIO) else "c"
+    ada.tracks = (PublishedTrack(mid=mid, source=source),)
+    if source in allowed:
+        ada.enter()
+        assert [track.source for track in ada.view.peers[0].tracks] == [source]
+    else:
+        with pytest.raises(Refusal) as refusal:
+            ada.enter()
+        assert refusal.value.code is Code.FORBIDDEN
+        assert source.value in (refusal.value.detail or "")
+
+
 def test_a_refused_newcomer_was_never_here() -> None:
     world = World()
     (ben,) = world.meeting("ben")
