@@ -292,8 +292,7 @@ class Peer:
     def relabel(self) -> None:
         """Tell a client that came back what every slot shows now."""
         labels = tuple(
-            SlotLabel(mid=slot.mid, track=slot.told.id if slot.told else None)
-            for slot in self.slots.values()
+            SlotLabel(mid=slot.mid, track=slot.told.id if slot.told else None) for slot in self.slots.values()
         )
         self.send(signals.encode(Slots(slots=labels)))
 
