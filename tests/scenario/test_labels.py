@@ -91,3 +91,15 @@ def test_a_websocket_stuck_for_very_long_loses_frames_but_not_the_picture() -> N
     world.run(1.0)
     assert picture.longest_gap(world.now - 0.9) < 0.06
     assert picture.broken == 0
+
+
+def test_nothing_waits_for_a_link_that_is_gone() -> None:
+    """`Link` refuses to send once it is closed."""
+    world, viewer = one_slot()
+    viewer.outbox.stuck = True
+    viewer.show("ben")
+    world.run(0.3)
+    viewer.connect()
+    world.run(1.0)
+    assert viewer.watching() == {"v0": "ben"}
+    assert viewer.sees("ben", world.now - 0.1)
