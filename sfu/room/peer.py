@@ -226,7 +226,6 @@ class Peer:
     def _take_slot(self, mid: str) -> None:
         slot = self.slots.pop(mid)
         slot.clear()
-        slot.release()
         self._ended.add_slot(slot)
 
     def mute(self, mid: str, muted: bool) -> signals.TrackChanged | None:

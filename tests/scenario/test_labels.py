@@ -93,8 +93,7 @@ def test_a_websocket_stuck_for_very_long_loses_frames_but_not_the_picture() -> N
     assert picture.broken == 0
 
 
-def test_nothing_waits_for_a_link_that_is_gone() -> None:
-    """`Link` refuses to send once it is closed."""
+def test_what_waited_for_a_label_is_not_missed_on_a_new_link() -> None:
     world, viewer = one_slot()
     viewer.outbox.stuck = True
     viewer.show("ben")

@@ -90,14 +90,12 @@ class Link:
         self._client = client
 
     def send_rtp(self, packet: bytes) -> None:
-        self._send(self._client.receive_rtp, packet)
+        if not self.closed:  # what waited for its label may come late
+            self._client.down.carry(self._client.world, self._client.receive_rtp, packet)
 
     def send_rtcp(self, compound: bytes) -> None:
-        self._send(self._client.receive_rtcp, compound)
-
-    def _send(self, deliver: Callable[[bytes], None], packet: bytes) -> None:
         assert not self.closed
-        self._client.down.carry(self._client.world, deliver, packet)
+        self._client.down.carry(self._client.world, self._client.receive_rtcp, compound)
 
     def send_data(self, label: str, text: str) -> bool:
         assert not self.closed
