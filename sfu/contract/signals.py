@@ -9,6 +9,7 @@ Identifiers: a peer's id is the one in its ticket; a track's id is `<peer>.<mid>
 that of the publisher's m-line; a slot is named by the receiver's mid.
 """
 
+from enum import StrEnum
 from functools import partial
 from typing import Annotated, Literal, TypeVar
 
@@ -21,11 +22,14 @@ from sfu.contract.ticket import Identifier, Name, Source
 PROTOCOL = 1
 MAX_SDP = 512 * 1024
 MAX_WANTS = 128
+MAX_RIDS = 4
 
 Mid = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[!-~]+$(?!\n)")]
+Rid = Annotated[str, Meta(max_length=16, pattern=r"^[A-Za-z0-9_-]*$(?!\n)")]
 TrackId = Annotated[str, Meta(min_length=3, max_length=81)]
 Sdp = Annotated[str, Meta(min_length=1, max_length=MAX_SDP)]
 Pixels = Annotated[int, Meta(ge=0, le=16384)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 RtpTimestamp = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
 Kind = Literal["audio", "video"]
 Retry = Literal["resume", "join", "none"]
@@ -232,6 +236,53 @@ class Slots(NodeMessage, frozen=True, kw_only=True, tag="slots"):
     slots: tuple[SlotLabel, ...]
 
 
+class Encodings(NodeMessage, frozen=True, kw_only=True, tag="encodings"):
+    """Which layers of a published video m-line somebody needs; the client does not send the others.
+
+    The layer of a track without simulcast has the empty RID. No RIDs: nobody needs any of it. Replaces
+    the message before it. An m-line begins with all layers needed, and the client keeps what it was told
+    for as long as its PeerConnection lives. Told again after a `welcome`: what was under way is lost.
+    """
+
+    mid: Mid
+    rids: Annotated[tuple[Rid, ...], Meta(max_length=MAX_RIDS)]
+
+
+class QualityReason(StrEnum):
+    """Why a slot gets what it gets."""
+
+    FULL = "full"
+    """As large as it is drawn."""
+    BANDWIDTH = "bandwidth"
+    """More would not fit the receiver's network."""
+    SOURCE = "source"
+    """The publisher sends nothing better."""
+    NO_BANDWIDTH = "no_bandwidth"
+    """Not even the least fits the receiver's network: the picture is held back."""
+    NOT_SENT = "not_sent"
+    """The publisher sends nothing."""
+
+
+class SlotQuality(Struct, frozen=True, kw_only=True):
+    """What a video slot gets of its track: heights in pixels (0: nothing), the share of the frames, and why.
+
+    `wanted_height` is that of the layer it would get with all the bandwidth there is.
+    """
+
+    mid: Mid
+    track: TrackId
+    wanted_height: Pixels
+    given_height: Pixels
+    frame_share: Share
+    reason: QualityReason
+
+
+class Quality(NodeMessage, frozen=True, kw_only=True, tag="quality"):
+    """All video slots that have a track now. Replaces the message before it; sent when any of it changes."""
+
+    slots: tuple[SlotQuality, ...]
+
+
 class Pong(NodeMessage, frozen=True, kw_only=True, tag="pong"):
     """The answer to a ping."""
 
@@ -257,7 +308,7 @@ class Closed(NodeMessage, frozen=True, kw_only=True, tag="closed"):
     retry: Retry = "none"
 
 
-NodeSignal = Welcome | Answer | Delta | Speakers | Slots | Pong | Refused | Closed
+NodeSignal = Welcome | Answer | Delta | Speakers | Slots | Encodings | Quality | Pong | Refused | Closed
 
 
 class DataMessage(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import pytest
 from sfu.contract import signals
 from sfu.contract.codes import Code
 from sfu.contract.signals import (
+    MAX_RIDS,
     MAX_SDP,
     MAX_WANTS,
     Answer,
@@ -16,6 +17,7 @@ from sfu.contract.signals import (
     Closed,
     DataDelivery,
     Delta,
+    Encodings,
     Hello,
     Leave,
     Mute,
@@ -29,9 +31,12 @@ from sfu.contract.signals import (
     Ping,
     Pong,
     PublishedTrack,
+    Quality,
+    QualityReason,
     Refused,
     RoomSnapshot,
     SlotLabel,
+    SlotQuality,
     Slots,
     Speakers,
     TrackChanged,
@@ -79,6 +84,18 @@ FROM_NODE: list[NodeSignal] = [
     Delta(version=6, change=TrackUnpublished(peer="p", track="p.1")),
     Speakers(peers=("p", "q")),
     Slots(slots=(SlotLabel(mid="9", track="p.1", rtp_timestamp=2**32 - 1), SlotLabel(mid="8", track=None))),
+    Encodings(mid="1", rids=("q", "h")),
+    Encodings(mid="2", rids=("",)),
+    Encodings(mid="1", rids=()),
+    Quality(slots=()),
+    Quality(
+        slots=tuple(
+            SlotQuality(
+                mid="9", track="p.1", wanted_height=720, given_height=180, frame_share=0.5, reason=reason
+            )
+            for reason in QualityReason
+        )
+    ),
     Pong(id=-7),
     Refused(code=Code.FORBIDDEN, message="no", id=4),
     Closed(code=Code.DRAINING, message="bye", retry="join"),
@@ -188,6 +205,28 @@ def test_sizes_are_limited(largest: ClientSignal, too_large: ClientSignal) -> No
     assert decode_client(encode(largest)) == largest
     with pytest.raises(msgspec.ValidationError):
         decode_client(encode(too_large))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type":"encodings","mid":"1"}',
+        '{"type":"encodings","mid":"","rids":[]}',
+        '{"type":"encodings","mid":"1","rids":["q h"]}',
+        '{"type":"encodings","mid":"1","rids":["q\\n"]}',
+        '{"type":"encodings","mid":"1","rids":["12345678901234567"]}',
+        json.dumps({"type": "encodings", "mid": "1", "rids": ["q"] * (MAX_RIDS + 1)}),
+        '{"type":"quality"}',
+        '{"type":"quality","slots":[{"mid":"9","track":"p.1","reason":"full"}]}',
+        '{"type":"quality","slots":[{"mid":"9","track":"p.1","wanted_height":720,"given_height":720,'
+        '"frame_share":1.1,"reason":"full"}]}',
+        '{"type":"quality","slots":[{"mid":"9","track":"p.1","wanted_height":720,"given_height":720,'
+        '"frame_share":1,"reason":"fog"}]}',
+    ],
+)
+def test_what_is_no_node_message(text: str) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_node(text)
 
 
 BODIES = [
