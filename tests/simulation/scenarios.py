@@ -1,0 +1,354 @@
+"""What happens to whom, and what is to come of it: the bad networks of the real world, as data."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.simulation import measures
+from tests.simulation.meeting import Meeting, Network
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number that a scenario must keep: at most `most`, or at least `least`, in `unit`."""
+
+    text: str
+    measure: Callable[[Meeting], float]
+    most: float | None = None
+    least: float | None = None
+    unit: str = ""
+
+    def judge(self, meeting: Meeting) -> "Verdict":
+        value = self.measure(meeting)
+        kept = (self.most is None or value <= self.most) and (self.least is None or value >= self.least)
+        return Verdict(self, value, kept)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    target: Target
+    value: float
+    kept: bool
+
+    @property
+    def bound(self) -> str:
+        if self.target.most is not None:
+            return f"≤ {self._number(self.target.most)}"
+        return f"≥ {self._number(self.target.least or 0.0)}"
+
+    @property
+    def found(self) -> str:
+        return "never" if self.value > measures.END / 2 else self._number(self.value)
+
+    def _number(self, value: float) -> str:
+        match self.target.unit:
+            case "%":
+                return f"{100 * value:.1f} %"
+            case "ms":
+                return f"{1000 * value:.0f} ms"
+            case "s":
+                return f"{value:.2f} s"
+            case unit:
+                return f"{value:.4g} {unit}".rstrip()
+
+    def __str__(self) -> str:
+        return f"{self.target.text}: {self.found} (target {self.bound})"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A meeting of `seconds`: `publishers` cameras, and a receiver for each of `networks`."""
+
+    name: str
+    title: str
+    story: str
+    networks: Sequence[Network]
+    seconds: float
+    targets: Sequence[Target]
+    publishers: int = 1
+    height: int = 720
+
+    def play(self, seed: int = 1) -> Meeting:
+        meeting = Meeting(self.networks, publishers=self.publishers, height=self.height, seed=seed)
+        meeting.run(self.seconds)
+        return meeting
+
+    def judge(self, meeting: Meeting) -> list[Verdict]:
+        return [target.judge(meeting) for target in (*self.targets, DECODED_WRONGLY)]
+
+
+def _wrong(meeting: Meeting) -> float:
+    return float(measures.wrong_frames(meeting))
+
+
+DECODED_WRONGLY = Target("Frames decoded without what they refer to", _wrong, most=0)
+
+
+Measure = Callable[..., float]
+
+
+def _of(measure: Measure, *args: float, seat: int = 0) -> Callable[[Meeting], float]:
+    """Return the measure of one receiver."""
+    return lambda meeting: measure(meeting.seats[seat], *args)
+
+
+def _most(measure: Measure, *args: float, first: int = 0) -> Callable[[Meeting], float]:
+    """Return the greatest measure of any receiver, from the `first` on."""
+    return lambda meeting: max(measure(seat, *args) for seat in meeting.seats[first:])
+
+
+def _least(measure: Measure, *args: float, first: int = 0) -> Callable[[Meeting], float]:
+    """Return the least measure of any receiver, from the `first` on."""
+    return lambda meeting: min(measure(seat, *args) for seat in meeting.seats[first:])
+
+
+def _largest_share(since: float, until: float) -> Callable[[Meeting], float]:
+    return lambda meeting: measures.largest_share(meeting.seats, since, until)
+
+
+def _unbroken(
+    until: float, *, since: float = 0.0, concealed: float = 0.03, longest_s: float = 0.4
+) -> tuple[Target, ...]:
+    """Return what any call needs: sound, and a picture that moves."""
+    return (
+        Target("Sound concealed", _most(measures.concealed_share, since, until), most=concealed, unit="%"),
+        Target("Longest freeze", _most(measures.longest_freeze_s, since, until), most=longest_s, unit="ms"),
+        Target("Time frozen", _most(measures.frozen_share, since, until), most=0.01, unit="%"),
+    )
+
+
+def _joined(*, best_s: float = 4.0) -> tuple[Target, ...]:
+    return (
+        Target("First frame", _most(measures.first_frame_s), most=0.8, unit="ms"),
+        Target("Best layer", _most(measures.first_at_s, 2), most=best_s, unit="s"),
+    )
+
+
+def _fallen(at: float, until: float, rank: int) -> tuple[Target, ...]:
+    """Return what is to come of a link that becomes slow at a time, where layers up to a rank fit."""
+    return (
+        Target("On a fitting layer after", _of(measures.settled_s, rank, at, until), most=1.5, unit="s"),
+        Target("Queue from 3 s after the fall on", _of(measures.queue_s, at + 3, until), most=0.2, unit="ms"),
+        Target("Sound concealed meanwhile", _of(measures.concealed_share, at, until), most=0.03, unit="%"),
+        Target("Longest freeze meanwhile", _of(measures.longest_freeze_s, at, until), most=1.0, unit="ms"),
+    )
+
+
+def _risen(at: float, until: float) -> tuple[Target, ...]:
+    return (
+        Target("Best layer back after", _of(measures.first_at_s, 2, at), most=8, unit="s"),
+        Target(
+            "Best layer from 8 s after the rise on",
+            _of(measures.share_of_time_at, 2, at + 8, until),
+            least=0.95,
+            unit="%",
+        ),
+    )
+
+
+def _key_frames(meeting: Meeting) -> float:
+    return float(sum(each.requests for each in meeting.publishers))
+
+
+SCENARIOS = (
+    Scenario(
+        "start",
+        "Start on 5 Mbit/s",
+        "Somebody joins a running meeting.",
+        (Network(),),
+        10,
+        (
+            *_joined(),
+            *_unbroken(10),
+            Target(
+                "Best layer, share of the time",
+                _of(measures.share_of_time_at, 2, 4, 10),
+                least=0.95,
+                unit="%",
+            ),
+        ),
+    ),
+    Scenario(
+        "start-four",
+        "Start on 5 Mbit/s with four cameras",
+        "Somebody joins a meeting of four, each drawn 360 pixels high.",
+        (Network(),),
+        15,
+        (
+            Target("First frame", _most(measures.first_frame_s), most=0.8, unit="ms"),
+            Target("Layer h of all four", _most(measures.first_at_s, 1), most=4, unit="s"),
+            *_unbroken(15),
+        ),
+        publishers=4,
+        height=360,
+    ),
+    Scenario(
+        "drop",
+        "5 Mbit/s → 500 kbit/s → 5 Mbit/s",
+        "The link becomes ten times slower at 8 s, and recovers at 24 s. Its queue holds 64 kB.",
+        (Network(((0, 5e6), (8, 500e3), (24, 5e6))),),
+        40,
+        (*_joined(), *_fallen(8, 24, 1), *_risen(24, 40)),
+    ),
+    Scenario(
+        "steps",
+        "5 Mbit/s → 300 kbit/s → 5 Mbit/s",
+        "The link becomes almost useless at 8 s, and recovers at 24 s.",
+        (Network(((0, 5e6), (8, 300e3), (24, 5e6))),),
+        40,
+        (*_joined(), *_fallen(8, 24, 0), *_risen(24, 40)),
+    ),
+    Scenario(
+        "steady",
+        "A steady 2 Mbit/s",
+        "Three cameras, of which all are wanted large: more than the link carries.",
+        (Network(((0, 2e6),)),),
+        40,
+        (
+            Target("Utilisation", _of(measures.utilisation, 10, 40), least=0.85, unit="%"),
+            Target("Queue on average", _of(measures.mean_queue_s, 10, 40), most=0.05, unit="ms"),
+            Target(
+                "Queue, 95 % of the time below", _of(measures.queue_s, 10, 40, 0.95), most=0.15, unit="ms"
+            ),
+            *_unbroken(40, since=5),
+        ),
+        publishers=3,
+    ),
+    Scenario(
+        "random-loss",
+        "10 % random loss",
+        "2 Mbit/s, 100 ms round trip; every tenth packet is lost, whatever is sent.",
+        (Network(((0, 2e6),), rtt_s=0.1, loss=0.1),),
+        40,
+        (
+            *_unbroken(40, since=2, concealed=0.05),
+            Target("Layer h or better", _of(measures.share_of_time_at, 1, 5, 40), least=0.9, unit="%"),
+        ),
+    ),
+    Scenario(
+        "burst-loss",
+        "5 % loss in bursts",
+        "3 Mbit/s, 50 ms round trip; losses come five packets at a time.",
+        (Network(((0, 3e6),), loss=0.05, burst=5),),
+        40,
+        (
+            *_unbroken(40, since=2, concealed=0.05),
+            Target("Layer h or better", _of(measures.share_of_time_at, 1, 5, 40), least=0.9, unit="%"),
+        ),
+    ),
+    Scenario(
+        "long-way",
+        "300 ms round trip",
+        "3 Mbit/s to the other side of the world, with half a percent of loss.",
+        (Network(((0, 3e6),), rtt_s=0.3, loss=0.005, queue_octets=128_000),),
+        30,
+        (
+            Target("First frame", _most(measures.first_frame_s), most=1.6, unit="ms"),
+            Target("Best layer", _most(measures.first_at_s, 2), most=6, unit="s"),
+            *_unbroken(30, since=2),
+        ),
+    ),
+    Scenario(
+        "wifi",
+        "Jitter of a busy Wi-Fi",
+        "10 Mbit/s; packets wait 6 ms for the channel, and come in bursts; at times it is gone for 80 ms.",
+        (Network(((0, 10e6),), wifi=(0.006, 0.08)),),
+        30,
+        (
+            *_joined(best_s=6),
+            *_unbroken(30, since=2),
+            Target(
+                "Best layer, share of the time",
+                _of(measures.share_of_time_at, 2, 6, 30),
+                least=0.95,
+                unit="%",
+            ),
+        ),
+    ),
+    Scenario(
+        "reordering",
+        "Packets that overtake each other",
+        "5 Mbit/s; every packet is late by a time of its own, 5 ms typically.",
+        (Network(reordering=0.005),),
+        20,
+        (*_joined(best_s=6), *_unbroken(20, since=2)),
+    ),
+    Scenario(
+        "policer",
+        "A policer at 1 Mbit/s",
+        "What exceeds 1 Mbit/s is dropped, not queued: there is no delay that would warn.",
+        (Network(((0, 20e6),), policed_bps=1e6),),
+        30,
+        (
+            *_unbroken(30, since=5, concealed=0.05, longest_s=0.8),
+            Target("Loss", _of(measures.lost_share, 10, 30), most=0.05, unit="%"),
+            Target("Layer h or better", _of(measures.share_of_time_at, 1, 8, 30), least=0.8, unit="%"),
+        ),
+    ),
+    Scenario(
+        "competing",
+        "Somebody else's traffic",
+        "3 Mbit/s, of which another flow takes 2 Mbit/s from 8 to 20 s.",
+        (Network(((0, 3e6),), flow=(2e6, (8, 20))),),
+        35,
+        (
+            Target("Queue from 3 s after it begins on", _of(measures.queue_s, 11, 20), most=0.2, unit="ms"),
+            *_unbroken(35, longest_s=0.6),
+            *_risen(20, 35),
+        ),
+    ),
+    Scenario(
+        "two-share",
+        "Two receivers behind one bottleneck",
+        "3 Mbit/s for two, who each want four cameras; the second comes 10 s after the first.",
+        (Network(((0, 3e6),), shared="home"), Network(shared="home", joins=10)),
+        60,
+        (
+            Target("Larger share", _largest_share(30, 60), most=0.6, unit="%"),
+            Target("Queue on average", _of(measures.mean_queue_s, 30, 60), most=0.05, unit="ms"),
+            *_unbroken(60, since=15),
+        ),
+        publishers=4,
+    ),
+    Scenario(
+        "one-slow",
+        "One slow receiver among fast ones",
+        "Three receivers with 10 Mbit/s, and one with 400 kbit/s.",
+        (Network(((0, 400e3),)), *[Network(((0, 10e6),))] * 3),
+        20,
+        (
+            Target("First frame of the fast", _most(measures.first_frame_s, first=1), most=0.8, unit="ms"),
+            Target("Best layer of the fast", _most(measures.first_at_s, 2, first=1), most=4, unit="s"),
+            Target(
+                "Best layer of the fast, share of the time",
+                _least(measures.share_of_time_at, 2, 4, 20, first=1),
+                least=0.98,
+                unit="%",
+            ),
+            Target("Frames of the fast", _least(measures.frames_per_s, 4, 20, first=1), least=29, unit="/s"),
+            Target(
+                "Longest freeze of the fast", _most(measures.longest_freeze_s, first=1), most=0.0, unit="ms"
+            ),
+            Target("Sound of the slow concealed", _of(measures.concealed_share, 2, 20), most=0.03, unit="%"),
+            Target("Longest freeze of the slow", _of(measures.longest_freeze_s, 2, 20), most=0.5, unit="ms"),
+        ),
+    ),
+    Scenario(
+        "fifty",
+        "Fifty receivers",
+        "Fifty receivers with 1 to 10 Mbit/s watch one camera.",
+        tuple(Network(((0, 1e6 + 9e6 * at / 49),), rtt_s=0.02 + 0.002 * at) for at in range(50)),
+        12,
+        (
+            Target("First frame", _most(measures.first_frame_s), most=0.8, unit="ms"),
+            Target("Sound concealed", _most(measures.concealed_share, 2, 12), most=0.03, unit="%"),
+            Target("Longest freeze", _most(measures.longest_freeze_s, 2), most=0.4, unit="ms"),
+            Target(
+                "Best layer of those with 3 Mbit/s or more, share of the time",
+                _least(measures.share_of_time_at, 2, 6, 12, first=11),
+                least=0.9,
+                unit="%",
+            ),
+            Target("Key frames asked for", _key_frames, most=30),
+        ),
+    ),
+)
