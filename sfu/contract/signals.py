@@ -236,6 +236,28 @@ class Slots(NodeMessage, frozen=True, kw_only=True, tag="slots"):
     slots: tuple[SlotLabel, ...]
 
 
+class SlotClock(Struct, frozen=True, kw_only=True):
+    """When a slot's media was captured: the RTP timestamp at `captured_ms` of its publisher's clock.
+
+    The rest follows by the medium's RTP clock rate. The clock's epoch is the publisher's own.
+    """
+
+    mid: Mid
+    rtp_timestamp: RtpTimestamp
+    captured_ms: float
+
+
+class Clocks(NodeMessage, frozen=True, kw_only=True, tag="clocks"):
+    """Capture times of what some slots show; the others keep theirs. A new label ends a slot's clock.
+
+    All tracks of one peer share a clock, so a client can play sound and picture of one moment together
+    in whichever slots they are: it knows by RTP timestamps what plays, and browsers keep sender reports
+    to themselves. Sent once known, and again when it has drifted by some milliseconds.
+    """
+
+    slots: tuple[SlotClock, ...]
+
+
 class Encodings(NodeMessage, frozen=True, kw_only=True, tag="encodings"):
     """Which layers of a published video m-line somebody needs; the client does not send the others.
 
@@ -278,7 +300,7 @@ class SlotQuality(Struct, frozen=True, kw_only=True):
 
 
 class Quality(NodeMessage, frozen=True, kw_only=True, tag="quality"):
-    """All video slots that have a track now. Replaces the message before it; sent when any of it changes."""
+    """All video slots that have a track now. Replaces the message before it; a `welcome` begins with none."""
 
     slots: tuple[SlotQuality, ...]
 
@@ -308,7 +330,9 @@ class Closed(NodeMessage, frozen=True, kw_only=True, tag="closed"):
     retry: Retry = "none"
 
 
-NodeSignal = Welcome | Answer | Delta | Speakers | Slots | Encodings | Quality | Pong | Refused | Closed
+NodeSignal = (
+    Welcome | Answer | Delta | Speakers | Slots | Clocks | Encodings | Quality | Pong | Refused | Closed
+)
 
 
 class DataMessage(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from sfu.contract.signals import (
     Answer,
     ClientMessage,
     ClientSignal,
+    Clocks,
     Closed,
     DataDelivery,
     Delta,
@@ -35,6 +36,7 @@ from sfu.contract.signals import (
     QualityReason,
     Refused,
     RoomSnapshot,
+    SlotClock,
     SlotLabel,
     SlotQuality,
     Slots,
@@ -84,6 +86,7 @@ FROM_NODE: list[NodeSignal] = [
     Delta(version=6, change=TrackUnpublished(peer="p", track="p.1")),
     Speakers(peers=("p", "q")),
     Slots(slots=(SlotLabel(mid="9", track="p.1", rtp_timestamp=2**32 - 1), SlotLabel(mid="8", track=None))),
+    Clocks(slots=(SlotClock(mid="9", rtp_timestamp=2**32 - 1, captured_ms=1_800_000_000_000.125),)),
     Encodings(mid="1", rids=("q", "h")),
     Encodings(mid="2", rids=("",)),
     Encodings(mid="1", rids=()),
@@ -210,6 +213,8 @@ def test_sizes_are_limited(largest: ClientSignal, too_large: ClientSignal) -> No
 @pytest.mark.parametrize(
     "text",
     [
+        '{"type":"clocks","slots":[{"mid":"9","rtp_timestamp":4294967296,"captured_ms":0}]}',
+        '{"type":"clocks","slots":[{"mid":"9","rtp_timestamp":0}]}',
         '{"type":"encodings","mid":"1"}',
         '{"type":"encodings","mid":"","rids":[]}',
         '{"type":"encodings","mid":"1","rids":["q h"]}',
