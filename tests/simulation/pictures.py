@@ -188,6 +188,7 @@ class Picture:
         self._ask = ask_for_key_frame
         self._highest: Seq | None = None
         self._received: set[int] = set()
+        self._done = Seq(0)
         self._missing: dict[int, Gap] = {}
         self._frames: dict[int, Frame] = {}
         self._waiting: list[Frame] = []
@@ -219,8 +220,9 @@ class Picture:
             self._highest = Seq(0x10000 + packet.seq - 1)
             self._progress_at = now
         seq = nearest(packet.seq, self._highest)
-        self._note_gap(seq, now)
-        if seq in self._received or (again and seq not in self._missing):
+        if not again:  # what was sent again says nothing of what is on its way
+            self._note_gap(seq, now)
+        if seq in self._received or seq <= self._done:
             self.doubles += 1
             self.padding += len(packet.data) if again else 0
             return
@@ -235,7 +237,7 @@ class Picture:
         if seq <= highest:
             return
         self._highest = seq
-        missing = range(highest + 1, seq)
+        missing = [each for each in range(highest + 1, seq) if each not in self._received]
         if len(self._missing) + len(missing) > MOST_MISSING:
             self._missing.clear()
             self._request_key_frame()
@@ -359,14 +361,15 @@ class Picture:
         at = bisect_right(self._decodable, frame.picture, key=lambda each: each[0])
         del self._decodable[:at]
         assert frame.last is not None
-        self._forget(frame.last)
+        self._done = Seq(frame.last)
+        self._forget()
 
-    def _forget(self, before: int) -> None:
+    def _forget(self) -> None:
         """What is older than what was decoded is of no use."""
-        for seq in [seq for seq in self._missing if seq <= before]:
+        for seq in [seq for seq in self._missing if seq <= self._done]:
             del self._missing[seq]
         if len(self._received) > 4 * WINDOW:
-            self._received = {seq for seq in self._received if seq > before - WINDOW}
+            self._received = {seq for seq in self._received if seq > self._done}
         if len(self._decoded) > 4 * WINDOW:
             self._decoded = {each for each in self._decoded if each > self._last_picture - WINDOW}
 

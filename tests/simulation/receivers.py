@@ -4,6 +4,7 @@ Transport-wide feedback every 50 ms, receiver reports every second, NACKs and PL
 ask for them. All of it goes back over an uplink of its own.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from tests.simulation.sounds import SLOT_S, Sound
 
 FEEDBACK_S = 0.05
 REPORT_S = 1.0
+REPORTS = 3
 NUMBER_ID = 5
 THEIR_RED = 63
 AUDIO_SLOTS = 3
@@ -45,6 +47,7 @@ class Receiver(Member):
         self.sounds: dict[int, Sound] = {}
         self._arrivals = Arrivals()
         self._sent: SentPackets | None = None
+        self._rtts: deque[float] = deque(maxlen=REPORTS)
         self._clocks: dict[int, tuple[int, float]] = {}
         self._receptions: dict[int, tuple[Unwrapper, Reception]] = {}
         self._open(number * 10_000, video_slots)
@@ -110,8 +113,8 @@ class Receiver(Member):
 
     @property
     def _rtt_s(self) -> float:
-        """The round trip as reports show it to both ends."""
-        return self.peer.rtt_s if self.peer.rtt_s is not None else 0.1
+        """The longest round trip that the last reports showed, to both ends."""
+        return max(self._rtts, default=0.1)
 
     def _receive_rtp(self, data: bytes) -> None:
         now = self.world.now
@@ -160,6 +163,8 @@ class Receiver(Member):
             self._answer(rtcp.transport_feedback(SSRC, SSRC, feedback))
 
     def _report(self) -> None:
+        if self.peer.rtt_s is not None:
+            self._rtts.append(self.peer.rtt_s)
         blocks = [
             rtcp.ReportBlock(
                 ssrc,
