@@ -20,6 +20,7 @@ import { next } from "./states.js";
 /**
  * @typedef {import("./states.js").State} State
  * @typedef {import("./protocol.js").Room} Room
+ * @typedef {import("./protocol.js").SlotQuality} SlotQuality
  * @typedef {import("./protocol.js").Welcome} Welcome
  * @typedef {import("./api.js").Entry} Entry
  * @typedef {{resume: string, signal_url: string}} Place what it takes to come back to the same place
@@ -28,6 +29,7 @@ import { next } from "./states.js";
  *   place: Place | null,
  *   room: Room,
  *   speakers: string[],
+ *   quality: SlotQuality[],
  *   refused: ParleyError,
  * }} CallEvents
  *   `place`: where to come back to has changed (null: nowhere); `refused`: the node did not do what was asked
@@ -67,6 +69,8 @@ export class Call extends Emitter {
   room = null;
   /** Who speaks now, the most prominent first. @type {string[]} */
   speakers = [];
+  /** What each video slot gets, and why. @type {SlotQuality[]} */
+  quality = [];
   /** This peer's id. @type {string | null} */
   peer = null;
 
@@ -203,6 +207,7 @@ export class Call extends Emitter {
     this.#assertGoingOn();
     this.peer = welcome.peer;
     this.#setRoom(welcome.room);
+    this.#setQuality([]);
     this.#setPlace({ resume: welcome.resume, signal_url: url });
     return welcome.sdp;
   }
@@ -277,6 +282,12 @@ export class Call extends Emitter {
         return this.emit("speakers", message.peers);
       case "slots":
         return message.slots.forEach((label) => this.link.label(label));
+      case "clocks":
+        return message.slots.forEach((clock) => this.link.time(clock));
+      case "encodings":
+        return this.link.need(message);
+      case "quality":
+        return this.#setQuality(message.slots);
       default:
         return undefined; // a message of a newer node
     }
@@ -295,6 +306,12 @@ export class Call extends Emitter {
   #setRoom(room) {
     this.room = room;
     this.emit("room", room);
+  }
+
+  /** @param {SlotQuality[]} quality */
+  #setQuality(quality) {
+    this.quality = quality;
+    this.emit("quality", quality);
   }
 
   /** @param {Place | null} place */

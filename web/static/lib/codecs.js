@@ -37,3 +37,14 @@ export function choose(available, wanted) {
     return codec ? [codec] : [];
   });
 }
+
+/**
+ * @param {RTCRtpTransceiver} transceiver
+ * @param {RTCRtpCapabilities | null} capabilities
+ * @param {"audio" | "video"} kind
+ */
+export function preferCodecs(transceiver, capabilities, kind) {
+  const wanted = kind === "video" ? VIDEO_CODECS : AUDIO_CODECS;
+  const chosen = choose(capabilities?.codecs ?? [], wanted);
+  if (chosen.length > 0) transceiver.setCodecPreferences?.(chosen);
+}

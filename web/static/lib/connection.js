@@ -6,17 +6,16 @@
  * Slots are only ever added. It knows SDP as something to pass on, not to read.
  */
 
-import { AUDIO_CODECS, choose, VIDEO_CODECS } from "./codecs.js";
+import { preferCodecs } from "./codecs.js";
 import { Emitter } from "./emitter.js";
-import { cameraLayers } from "./layers.js";
+import { Sending } from "./sending.js";
 import { SlotLabels } from "./slots.js";
 
 /**
  * @typedef {import("./protocol.js").Source} Source
  * @typedef {import("./protocol.js").PublishedTrack} PublishedTrack
  * @typedef {import("./protocol.js").DataDelivery} DataDelivery
- * @typedef {{track: MediaStreamTrack | null, muted: boolean, width: number, height: number}} Publication
- *   what is published of a source; a null track sends nothing (camera off)
+ * @typedef {import("./sending.js").Publication} Publication
  * @typedef {{state: RTCPeerConnectionState, data: DataDelivery}} ConnectionEvents
  */
 
@@ -24,24 +23,12 @@ const AUDIO_SLOTS = 3;
 const VIDEO_SLOTS = 9;
 const SLOTS_STEP = 8;
 
-/** @param {Source} source @param {Publication} publication @returns {RTCRtpEncodingParameters[]} */
-function encodingsOf(source, { width, height }) {
-  switch (source) {
-    case "camera":
-      return cameraLayers(width, height);
-    case "screen":
-      return [{ maxBitrate: 2_500_000, maxFramerate: 15 }];
-    case "screen_audio":
-      return [{ maxBitrate: 96_000 }];
-    case "microphone":
-      return [{ maxBitrate: 40_000 }];
-  }
-}
-
 /** One receiving m-line: what is shown in it changes without negotiation. */
 export class Slot {
   /** Which track its frames belong to. */
   labels = new SlotLabels();
+  /** When they were captured, as far as that is known. @type {import("./protocol.js").SlotClock | null} */
+  clock = null;
 
   /** @param {RTCRtpTransceiver} transceiver */
   constructor(transceiver) {
@@ -60,7 +47,7 @@ export class Slot {
 /** @extends {Emitter<ConnectionEvents>} */
 export class Connection extends Emitter {
   #pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-  /** @type {Map<Source, RTCRtpTransceiver>} */
+  /** @type {Map<Source, Sending>} */
   #sending = new Map();
   /** @type {Record<"reliable" | "lossy", RTCDataChannel>} */
   #channels;
@@ -106,22 +93,12 @@ export class Connection extends Emitter {
   sync(publications) {
     let changed = false;
     for (const [source, publication] of publications) {
-      const transceiver = this.#sending.get(source);
-      if (!transceiver) {
-        this.#sending.set(source, this.#addSender(source, publication));
-        changed = true;
-      } else {
-        changed ||= transceiver.direction !== "sendonly";
-        transceiver.direction = "sendonly";
-        if (transceiver.sender.track !== publication.track)
-          void replaceTrack(transceiver.sender, source, publication);
-      }
+      const sending = this.#sending.get(source);
+      if (!sending) this.#sending.set(source, new Sending(this.#pc, source, publication));
+      if (!sending || sending.publish(publication)) changed = true;
     }
-    for (const [source, transceiver] of this.#sending) {
-      if (publications.has(source) || transceiver.direction === "inactive") continue;
-      transceiver.direction = "inactive";
-      void transceiver.sender.replaceTrack(null);
-      changed = true;
+    for (const [source, sending] of this.#sending) {
+      if (!publications.has(source) && sending.retire()) changed = true;
     }
     return changed;
   }
@@ -153,6 +130,13 @@ export class Connection extends Emitter {
   /** @param {string} sdp the node's answer */
   async accept(sdp) {
     await this.#pc.setRemoteDescription({ type: "answer", sdp });
+    for (const sending of this.#sending.values()) sending.settle();
+  }
+
+  /** Send only those layers of an m-line that somebody needs. @param {string} mid @param {string[]} rids */
+  need(mid, rids) {
+    const wanted = [...this.#sending.values()].find((sending) => sending.mid === mid);
+    wanted?.need(rids);
   }
 
   /** The m-line a source is sent on. @param {Source} source */
@@ -182,6 +166,7 @@ export class Connection extends Emitter {
   close() {
     this.#pc.onconnectionstatechange = null;
     this.#pc.oniceconnectionstatechange = null;
+    for (const sending of this.#sending.values()) sending.end();
     this.#pc.close();
   }
 
@@ -207,39 +192,4 @@ export class Connection extends Emitter {
       this.slots.push(new Slot(transceiver));
     }
   }
-
-  /** @param {Source} source @param {Publication} publication */
-  #addSender(source, publication) {
-    const kind = source === "camera" || source === "screen" ? "video" : "audio";
-    const transceiver = this.#pc.addTransceiver(publication.track ?? kind, {
-      direction: "sendonly",
-      sendEncodings: encodingsOf(source, publication),
-    });
-    preferCodecs(transceiver, RTCRtpSender.getCapabilities(kind), kind);
-    return transceiver;
-  }
-}
-
-/**
- * Send another track, or none; another camera may have another size.
- * @param {RTCRtpSender} sender @param {Source} source @param {Publication} publication
- */
-async function replaceTrack(sender, source, publication) {
-  await sender.replaceTrack(publication.track);
-  if (!publication.track || source !== "camera") return;
-  const parameters = sender.getParameters();
-  const layers = encodingsOf(source, publication);
-  parameters.encodings.forEach((encoding, i) => Object.assign(encoding, layers[i]));
-  await sender.setParameters(parameters);
-}
-
-/**
- * @param {RTCRtpTransceiver} transceiver
- * @param {RTCRtpCapabilities | null} capabilities
- * @param {"audio" | "video"} kind
- */
-function preferCodecs(transceiver, capabilities, kind) {
-  const wanted = kind === "video" ? VIDEO_CODECS : AUDIO_CODECS;
-  const chosen = choose(capabilities?.codecs ?? [], wanted);
-  if (chosen.length > 0) transceiver.setCodecPreferences?.(chosen);
 }

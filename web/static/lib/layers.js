@@ -1,15 +1,58 @@
 /**
- * The sizes a camera is sent in, so that each receiver gets what fits its tile and its network.
+ * What each source is sent as; a camera in several sizes, so that each receiver gets what fits its tile
+ * and its network. Layers that nobody needs are named all the same, but inactive. Pure.
  *
  * Browsers send fewer layers of a small picture than were asked for, and drop the last ones, which are
  * the large ones: two of 640x360, one of 320x180. So what is asked for goes by the picture, and the
  * largest layer is always the picture's own size.
  */
 
+/** @typedef {import("./protocol.js").Source} Source */
+
 /** The names of the layers on the wire, the smallest first; they are negotiated once. */
 const RIDS = ["q", "h", "f"];
 
 const BITRATES_BPS = { small: 150_000, medium: 500_000, large: 1_700_000 };
+
+/**
+ * @param {Source} source
+ * @param {{width: number, height: number}} size of the source's picture, in pixels
+ * @param {string[] | null} [needed] RIDs of the layers that somebody needs, that of a layer alone being
+ *   empty; null: all
+ * @returns {RTCRtpEncodingParameters[]} the smallest first
+ */
+export function layersOf(source, { width, height }, needed = null) {
+  const isNeeded = (/** @type {string} */ rid) => needed === null || needed.includes(rid);
+  switch (source) {
+    case "camera":
+      return cameraLayers(width, height).map((layer) => ({
+        ...layer,
+        active: layer.active && isNeeded(layer.rid),
+      }));
+    case "screen":
+      return [{ active: isNeeded(""), maxBitrate: 2_500_000, maxFramerate: 15 }];
+    case "screen_audio":
+      return [{ maxBitrate: 96_000 }];
+    case "microphone":
+      return [{ maxBitrate: 40_000 }];
+  }
+}
+
+/**
+ * Make a sender's encodings those wished for.
+ * @param {RTCRtpEncodingParameters[]} encodings as read from the sender; changed in place
+ * @param {RTCRtpEncodingParameters[]} wished in the same order
+ * @returns {boolean} whether anything was changed
+ */
+export function amend(encodings, wished) {
+  const differ = encodings.some((encoding, i) =>
+    Object.entries(wished[i] ?? {}).some(
+      ([key, value]) => encoding[/** @type {keyof typeof encoding} */ (key)] !== value,
+    ),
+  );
+  encodings.forEach((encoding, i) => Object.assign(encoding, wished[i]));
+  return differ;
+}
 
 /**
  * @param {number} width @param {number} height of the camera's picture, in pixels

@@ -17,7 +17,7 @@ import { ViewSender } from "./view.js";
  * @typedef {import("./protocol.js").Want} Want
  * @typedef {import("./protocol.js").PublishedTrack} PublishedTrack
  * @typedef {import("./protocol.js").DataDelivery} DataDelivery
- * @typedef {import("./connection.js").Publication} Publication
+ * @typedef {import("./sending.js").Publication} Publication
  * @typedef {import("./connection.js").Slot} Slot
  * @typedef {import("./signal.js").Signal} Signal
  * @typedef {{sdp: string, tracks: PublishedTrack[]}} Offer
@@ -158,8 +158,20 @@ export class Link extends Emitter {
   label({ mid, track, rtp_timestamp }) {
     const slot = this.#connection?.slot(mid);
     if (!slot) return;
+    if (track !== slot.labels.latest) slot.clock = null;
     slot.labels.label(track, rtp_timestamp);
     this.emit("label", slot);
+  }
+
+  /** The node told when what a slot shows was captured. @param {import("./protocol.js").SlotClock} clock */
+  time(clock) {
+    const slot = this.#connection?.slot(clock.mid);
+    if (slot) slot.clock = clock;
+  }
+
+  /** The node told which layers are needed of what is sent. @param {import("./protocol.js").Encodings} told */
+  need({ mid, rids }) {
+    this.#connection?.need(mid, rids);
   }
 
   // -----------------------------------------------------------------------------------------------

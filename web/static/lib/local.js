@@ -11,7 +11,7 @@ import { openCamera, openMicrophone, openScreen } from "./media.js";
 
 /**
  * @typedef {import("./protocol.js").Source} Source
- * @typedef {import("./connection.js").Publication} Publication
+ * @typedef {import("./sending.js").Publication} Publication
  * @typedef {{source: Source, publication: Publication | null}} LocalChange null: no longer published
  * @typedef {{device: "microphone" | "camera" | "screen", error: ParleyError}} LocalProblem
  * @typedef {{change: LocalChange, problem: LocalProblem}} LocalEvents

@@ -22,6 +22,7 @@ import { ParleyError } from "./errors.js";
 import { Feed } from "./feed.js";
 import { LocalMedia } from "./local.js";
 import { TabMemory } from "./memory.js";
+import { Playout } from "./playout.js";
 
 /** @typedef {import("./api.js").MeetingInfo} MeetingInfo */
 
@@ -51,6 +52,7 @@ export class Meeting extends Emitter {
     this.#feed = new Feed(api, code);
     this.local = new LocalMedia();
     this.call = new Call(() => this.#enter());
+    this.playout = new Playout(this.call);
     this.chat = new Chat(api, code, this.#feed, () => this.author);
     this.attendance = new Attendance(api, code, this.#feed);
     this.#tie();

@@ -32,16 +32,25 @@ export const MAX_WANTS = 128;
  *
  * @typedef {{mid: string, track: string | null, rtp_timestamp?: number | null}} SlotLabel
  *
+ * @typedef {{mid: string, rtp_timestamp: number, captured_ms: number}} SlotClock
+ * @typedef {"full" | "bandwidth" | "source" | "no_bandwidth" | "not_sent"} QualityReason
+ * @typedef {{mid: string, track: string, wanted_height: number, given_height: number, frame_share: number,
+ *   reason: QualityReason}} SlotQuality
+ *
  * @typedef {{type: "welcome", protocol: number, node: string, peer: string, resume: string, linger_s: number,
  *   room: Room, sdp: string}} Welcome
  * @typedef {{type: "answer", id: number, sdp: string}} Answer
  * @typedef {{type: "delta", version: number, change: Change}} Delta
  * @typedef {{type: "speakers", peers: string[]}} Speakers
  * @typedef {{type: "slots", slots: SlotLabel[]}} Slots
+ * @typedef {{type: "clocks", slots: SlotClock[]}} Clocks
+ * @typedef {{type: "encodings", mid: string, rids: string[]}} Encodings
+ * @typedef {{type: "quality", slots: SlotQuality[]}} Quality
  * @typedef {{type: "pong", id: number}} Pong
  * @typedef {{type: "refused", code: string, message: string, id?: number | null}} Refused
  * @typedef {{type: "closed", code: string, message: string, retry?: Retry}} Closed
- * @typedef {Welcome | Answer | Delta | Speakers | Slots | Pong | Refused | Closed} NodeSignal
+ * @typedef {Welcome | Answer | Delta | Speakers | Slots | Clocks | Encodings | Quality | Pong | Refused
+ *   | Closed} NodeSignal
  *
  * @typedef {{topic: string, body: any, from: string}} DataDelivery
  */

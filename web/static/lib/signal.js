@@ -16,7 +16,7 @@ import { PROTOCOL } from "./protocol.js";
  * @typedef {import("./protocol.js").Want} Want
  * @typedef {{ticket?: string, resume?: string, offer: string, tracks: PublishedTrack[]}} Greeting
  * @typedef {{message: NodeSignal, refused: ParleyError, closed: ParleyError}} SignalEvents
- *   `message`: a delta, speakers or slots; `refused`: a message was not acted on, the connection goes on;
+ *   `message`: what the node tells of itself; `refused`: a message was not acted on, the connection goes on;
  *   `closed`: the end, with `retry` telling what can work
  */
 
