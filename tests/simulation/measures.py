@@ -150,6 +150,13 @@ def largest_share(seats: Sequence[Seat], since: float, until: float) -> float:
     return max(rates) / sum(rates)
 
 
+def uplink_bps(meeting: Meeting, since: float, until: float) -> float:
+    """Return what the average publisher sent, pictures alone."""
+    some = [(at, octets) for at, octets in meeting.uplinks if since <= at <= until]
+    (began, first), (ended, last) = some[0], some[-1]
+    return (last - first) * 8 / (ended - began) / len(meeting.publishers)
+
+
 def wrong_frames(meeting: Meeting) -> int:
     """Return how many frames were decoded though what they refer to had not been."""
     return sum(picture.wrong for seat in meeting.seats for picture in seat.pictures)

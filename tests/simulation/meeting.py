@@ -135,14 +135,17 @@ class Seat:
 
 
 class Meeting:
-    """A scenario as it was played."""
+    """A scenario as it was played. `uplinks` has (time, octets that all publishers had sent by then).
+
+    All pictures are drawn as high as `heights` say: (seconds from when the first one joins, pixels).
+    """
 
     def __init__(
         self,
         networks: Sequence[Network],
         *,
         publishers: int = 1,
-        height: int = 720,
+        heights: Sequence[tuple[float, int]] = ((0, 720),),
         encodings: Sequence[Encoding] = SIMULCAST,
         seed: int = 1,
     ) -> None:
@@ -152,8 +155,12 @@ class Meeting:
         self.began = self.world.now
         self._bottlenecks: dict[str, Bottleneck] = {}
         self.seats: list[Seat] = []
+        self.uplinks: list[tuple[float, int]] = []
+        self._height = heights[0][1]
+        for at, height in heights[1:]:
+            self.world.later(at, self._draw, height)
         for at, network in enumerate(networks):
-            seated = (at + 1, network, height, Random(f"{seed}.{at}"))
+            seated = (at + 1, network, Random(f"{seed}.{at}"))
             if network.joins:
                 self.world.later(network.joins, self._sit, *seated)
             else:
@@ -165,6 +172,8 @@ class Meeting:
         self.world.run(seconds)
 
     def _note(self) -> None:
+        sent = sum(publisher.sent_octets for publisher in self.publishers)
+        self.uplinks.append((self.world.now - self.began, sent))
         for seat in self.seats:
             seat.note()
 
@@ -172,7 +181,7 @@ class Meeting:
         for seat in self.seats:
             seat.note_queue()
 
-    def _sit(self, number: int, network: Network, height: int, random: Random) -> None:
+    def _sit(self, number: int, network: Network, random: Random) -> None:
         """Let a receiver join and watch everybody."""
         world = self.world
         down = Pipe(
@@ -193,7 +202,13 @@ class Meeting:
             video_slots=len(self.publishers),
         )
         self.seats.append(Seat(network, receiver, self.began))
-        receiver.watch(self.publishers, height)
+        receiver.watch(self.publishers, self._height)
+
+    def _draw(self, height: int) -> None:
+        """Let everybody draw all pictures so high."""
+        self._height = height
+        for seat in self.seats:
+            seat.receiver.watch(self.publishers, height)
 
     def _bottleneck(self, network: Network) -> Bottleneck:
         bottleneck = self._bottlenecks.get(network.shared)

@@ -34,9 +34,12 @@ class Member:
             expires_at=2_000_000_000,
         )
         self.peer = room.enter(ticket, resume=f"r-{self.id}", seed=self.id.encode())
-        self.peer.attach(Outbox())
+        self.peer.attach(Outbox(self.hear_message))
         room.settle(self.peer, self, plans.link(publish, slots), tracks)
         self.world.later(self._handshake_s, self.peer.link_connected)
+
+    def hear_message(self, text: str) -> None:
+        """Take what the node says over the WebSocket."""
 
     # --- what the client sends --------------------------------------------------------------------
 
@@ -74,7 +77,11 @@ class Member:
 class Outbox:
     """A WebSocket that is never slow."""
 
+    def __init__(self, hear: Callable[[str], None]) -> None:
+        self._hear = hear
+
     def send(self, text: str, sent: Callable[[], None] | None = None) -> None:
+        self._hear(text)
         if sent is not None:
             sent()
 

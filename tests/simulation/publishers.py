@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-from sfu.contract.signals import PublishedTrack
+from sfu.contract.signals import Encodings, PublishedTrack, decode_node
 from sfu.contract.ticket import Source
 from sfu.rtp import rtcp
 from sfu.rtp.rtcp import SenderReport, ntp_time
@@ -28,6 +28,10 @@ SOUND_OCTETS = 80
 PACKET_OCTETS = 1150
 UPLINK_S = 0.01
 ENCODING_S = 0.015
+PAGE_S = 0.02
+"""What a page takes to act on a message."""
+FEC_FROM = 8
+"""Loss in 1/256, as reported of sound, from which its encoder repeats each frame in the next one."""
 PACE_BPS = 6_000_000
 """2.5 times what the three layers take, as libwebrtc paces."""
 KEY_FRAME = 5.0
@@ -42,7 +46,10 @@ BODY = struct.Struct("!HBIBB2Bd")
 
 
 class Truth(NamedTuple):
-    """What a packet is of. `refers` are distances in frames to those referred to, 0 for none."""
+    """What a packet is of. `refers` are distances in frames to those referred to, 0 for none.
+
+    Sound counts as packets what it holds: 2 if the frame before is repeated in it (in-band FEC).
+    """
 
     publisher: int
     rank: int
@@ -86,6 +93,7 @@ class Stream:
         self.ssrc = publisher * 100 + rank
         self.rtx_ssrc = publisher * 100 + 10 + rank
         self.frame = 0
+        self.active = True
         self.octets = 0
         self.packets = 0
         self.history: dict[int, bytes] = {}
@@ -200,6 +208,8 @@ class Publisher(Member):
         self._sound_seq = number * 1000
         self._sound_clock = number * 77_777
         self._sounds = 0
+        self._sound_ssrc = 900_000 + number
+        self._repeats = False
         self.enter(
             publish=(_microphone(), _camera(tuple(each.rid for each in encodings))),
             tracks=(
@@ -233,6 +243,22 @@ class Publisher(Member):
                     if stream.ssrc == each.media_ssrc:
                         for packet in stream.again(each.lost):
                             self._send(packet)
+            elif isinstance(each, rtcp.ReceiverReport):
+                for report in each.reports:
+                    if report.ssrc == self._sound_ssrc:
+                        self._repeats = report.fraction_lost >= FEC_FROM
+
+    def hear_message(self, text: str) -> None:
+        message = decode_node(text)
+        if isinstance(message, Encodings):
+            self.world.later(UPLINK_S + PAGE_S, self._encode, message.rids)
+
+    def _encode(self, rids: Sequence[str]) -> None:
+        """Send these layers. A layer that comes back begins with a key frame, and all others with it."""
+        for stream in self.streams:
+            active = stream.encoding.rid in rids
+            self._key_frame |= active and not stream.active
+            stream.active = active
 
     # --- media ------------------------------------------------------------------------------------
 
@@ -240,8 +266,9 @@ class Publisher(Member):
         key, self._key_frame = self._key_frame, False
         captured = self.world.now
         for stream in self.streams:
-            for packet in stream.encode(captured, key=key):
-                self._send(packet)
+            if stream.active:
+                for packet in stream.encode(captured, key=key):
+                    self._send(packet)
 
     def _send(self, packet: bytes) -> None:
         """Send a packet when the pacer lets it."""
@@ -257,12 +284,12 @@ class Publisher(Member):
     def _speak(self) -> None:
         now = self.world.now
         self._sounds += 1
-        body = BODY.pack(self.index, 0, self._sounds, 1, 1, 0, 0, now)
+        body = BODY.pack(self.index, 0, self._sounds, 1, 1 + self._repeats, 0, 0, now)
         level = bytes((30 + self.index % 40,))
         packet = wire.rtp(
             self._sound_seq + self._sounds,
             timestamp=self._sound_clock + 960 * self._sounds,
-            ssrc=900_000 + self.index,
+            ssrc=self._sound_ssrc,
             payload_type=plans.OPUS,
             payload=body + bytes(SOUND_OCTETS - BODY.size),
             extensions=wire.one_byte({NUMBER_ID: bytes(2), plans.LEVEL_ID: level}),

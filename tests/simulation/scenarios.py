@@ -65,10 +65,10 @@ class Scenario:
     seconds: float
     targets: Sequence[Target]
     publishers: int = 1
-    height: int = 720
+    heights: Sequence[tuple[float, int]] = ((0, 720),)
 
     def play(self, seed: int = 1) -> Meeting:
-        meeting = Meeting(self.networks, publishers=self.publishers, height=self.height, seed=seed)
+        meeting = Meeting(self.networks, publishers=self.publishers, heights=self.heights, seed=seed)
         meeting.run(self.seconds)
         return meeting
 
@@ -106,13 +106,13 @@ def _largest_share(since: float, until: float) -> Callable[[Meeting], float]:
 
 
 def _unbroken(
-    until: float, *, since: float = 0.0, concealed: float = 0.03, longest_s: float = 0.4
+    until: float, *, since: float = 0.0, concealed: float = 0.03, longest_s: float = 0.4, frozen: float = 0.01
 ) -> tuple[Target, ...]:
     """Return what any call needs: sound, and a picture that moves."""
     return (
         Target("Sound concealed", _most(measures.concealed_share, since, until), most=concealed, unit="%"),
         Target("Longest freeze", _most(measures.longest_freeze_s, since, until), most=longest_s, unit="ms"),
-        Target("Time frozen", _most(measures.frozen_share, since, until), most=0.01, unit="%"),
+        Target("Time frozen", _most(measures.frozen_share, since, until), most=frozen, unit="%"),
     )
 
 
@@ -123,13 +123,19 @@ def _joined(*, best_s: float = 4.0) -> tuple[Target, ...]:
     )
 
 
-def _fallen(at: float, until: float, rank: int) -> tuple[Target, ...]:
+def _fallen(
+    at: float, until: float, rank: int, *, concealed: float = 0.03, longest_s: float = 1.0
+) -> tuple[Target, ...]:
     """Return what is to come of a link that becomes slow at a time, where layers up to a rank fit."""
     return (
         Target("On a fitting layer after", _of(measures.settled_s, rank, at, until), most=1.5, unit="s"),
         Target("Queue from 3 s after the fall on", _of(measures.queue_s, at + 3, until), most=0.2, unit="ms"),
-        Target("Sound concealed meanwhile", _of(measures.concealed_share, at, until), most=0.03, unit="%"),
-        Target("Longest freeze meanwhile", _of(measures.longest_freeze_s, at, until), most=1.0, unit="ms"),
+        Target(
+            "Sound concealed meanwhile", _of(measures.concealed_share, at, until), most=concealed, unit="%"
+        ),
+        Target(
+            "Longest freeze meanwhile", _of(measures.longest_freeze_s, at, until), most=longest_s, unit="ms"
+        ),
     )
 
 
@@ -143,6 +149,10 @@ def _risen(at: float, until: float) -> tuple[Target, ...]:
             unit="%",
         ),
     )
+
+
+def _uplink(since: float, until: float) -> Callable[[Meeting], float]:
+    return lambda meeting: measures.uplink_bps(meeting, since, until) / 1e6
 
 
 def _key_frames(meeting: Meeting) -> float:
@@ -179,7 +189,7 @@ SCENARIOS = (
             *_unbroken(15),
         ),
         publishers=4,
-        height=360,
+        heights=((0, 360),),
     ),
     Scenario(
         "drop",
@@ -195,7 +205,7 @@ SCENARIOS = (
         "The link becomes almost useless at 8 s, and recovers at 24 s.",
         (Network(((0, 5e6), (8, 300e3), (24, 5e6))),),
         40,
-        (*_joined(), *_fallen(8, 24, 0), *_risen(24, 40)),
+        (*_joined(), *_fallen(8, 24, 0, concealed=0.06, longest_s=1.5), *_risen(24, 40)),
     ),
     Scenario(
         "steady",
@@ -244,7 +254,7 @@ SCENARIOS = (
         (
             Target("First frame", _most(measures.first_frame_s), most=1.6, unit="ms"),
             Target("Best layer", _most(measures.first_at_s, 2), most=6, unit="s"),
-            *_unbroken(30, since=2),
+            *_unbroken(30, since=2, frozen=0.06),
         ),
     ),
     Scenario(
@@ -331,6 +341,19 @@ SCENARIOS = (
             Target("Sound of the slow concealed", _of(measures.concealed_share, 2, 20), most=0.03, unit="%"),
             Target("Longest freeze of the slow", _of(measures.longest_freeze_s, 2, 20), most=0.5, unit="ms"),
         ),
+    ),
+    Scenario(
+        "small-then-large",
+        "Layers that nobody needs",
+        "A picture is drawn as a thumbnail for 12 s, then large.",
+        (Network(),),
+        20,
+        (
+            Target("Uplink for the thumbnail", _uplink(6, 12), most=0.25, unit="Mbit/s"),
+            Target("Best layer when it is large, after", _of(measures.first_at_s, 2, 12), most=1, unit="s"),
+            Target("Longest freeze", _of(measures.longest_freeze_s), most=0.0, unit="ms"),
+        ),
+        heights=((0, 180), (12, 720)),
     ),
     Scenario(
         "fifty",

@@ -1,8 +1,9 @@
 """What a browser makes of the packets of an audio slot: 20 ms after 20 ms, real or concealed.
 
 NetEQ in small: packets are held so long that 95 of 100 are there in time. What is not there when its
-turn comes is concealed; it is waited for while nothing after it is there, and given up when there is.
-To hold packets longer or less long, sound is stretched or shortened, which is not concealment.
+turn comes, by itself or repeated in another packet (RED, in-band FEC), is concealed. It is waited for
+while nothing after it is there, and given up when there is. To hold packets longer or less long, sound
+is stretched or shortened, which is not concealment.
 """
 
 from collections import deque
@@ -10,7 +11,7 @@ from collections import deque
 from sfu.rtp.packet import Packet
 from sfu.rtp.sequence import timestamp_distance
 from tests.scenario import plans
-from tests.simulation.publishers import BODY
+from tests.simulation.publishers import BODY, Truth
 
 SLOT_S = 0.02
 TICKS = 960
@@ -32,7 +33,7 @@ class Sound:
         self.ssrc = ssrc
         self.slots: list[tuple[float, bool, float | None]] = []
         self.stretched = self.shortened = 0
-        self._held: dict[int, float] = {}
+        self._held: dict[int, Truth] = {}
         self._next: int | None = None
         self._newest = 0
         self._first: int | None = None
@@ -76,9 +77,8 @@ class Sound:
         slot = at // TICKS
         if self._next is not None and slot < self._next:
             return
-        captured = BODY.unpack_from(data, start)[-1]
         if len(self._held) < MOST_HELD:
-            self._held.setdefault(slot, captured)
+            self._held.setdefault(slot, Truth(*BODY.unpack_from(data, start)))
             self._newest = max(self._newest, slot)
 
     def play(self, now: float) -> None:
@@ -88,27 +88,40 @@ class Sound:
                 return
             self._next = min(self._held)
         level = self._newest - self._next + 1
-        captured = self._held.pop(self._next, None)
+        captured = self._take(self._next)
         if captured is not None:
             self.slots.append((now, False, now - captured))
-            self._play_on(level)
+            self._next += 1
+            self._adapt(level)
         else:
             self.slots.append((now, True, None))
             if level > 0:
                 self._next += 1
 
-    def _play_on(self, level: int) -> None:
+    def _take(self, slot: int) -> float | None:
+        """Return when the sound of a slot was captured, if it is there, or repeated in the next one."""
+        truth = self._held.pop(slot, None)
+        if truth is not None:
+            return truth.captured
+        following = self._held.get(slot + 1)
+        if following is None or following.packets == 1:
+            return None
+        return following.captured - SLOT_S
+
+    def _adapt(self, level: int) -> None:
+        """Leave out 20 ms, or play them twice, to hold packets as long as is called for."""
         assert self._next is not None
-        self._next += 1
         self._changed += 1
         if self._changed < STRETCH_EVERY:
             return
-        if level > self._target + 1 and self._held.pop(self._next, None) is not None:
+        if level > self._target + 1 and self._take(self._next) is not None:
             self._next += 1
             self.shortened += 1
             self._changed = 0
-        elif level < self._target and level > 0:
-            self._held[self._next - 1] = self.slots[-1][0] - (self.slots[-1][2] or 0.0)
+        elif 0 < level < self._target:
             self._next -= 1
+            self._held[self._next] = Truth(
+                0, 0, 0, 1, 1, 0, 0, self.slots[-1][0] - (self.slots[-1][2] or 0.0)
+            )
             self.stretched += 1
             self._changed = 0
