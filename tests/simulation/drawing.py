@@ -13,15 +13,9 @@ Points = Sequence[tuple[float, float]]
 
 
 def ticks(most: float, wanted: int) -> list[float]:
-    """Return round numbers from 0 to at most `most`, about as many as wanted."""
-    if most <= 0:
-        return [0.0]
-    step = 10.0 ** len(str(int(most)))
-    while most / step < wanted:
-        for factor in (0.5, 0.4, 0.5):
-            step *= factor
-            if most / step >= wanted:
-                break
+    """Return round numbers from 0 to `most`, at least as many above 0 as wanted."""
+    steps = (factor * 10.0**power for power in range(9, -9, -1) for factor in (5, 2, 1))
+    step = next(step for step in steps if most / step >= wanted)
     return [step * at for at in range(int(most / step + 1e-9) + 1)]
 
 
