@@ -6,14 +6,18 @@ alone are never trusted to move a stream from one track to another.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from sfu.congestion.arrivals import Arrivals
+from sfu.media.clock import CaptureClock
 from sfu.media.layer import Layer
 from sfu.media.ports import Drop, Drops
 from sfu.media.track import Track
-from sfu.rtp.packet import Packet, parse, restore
+from sfu.rtp import red
+from sfu.rtp.packet import Packet, parse, plain, restore, with_payload
+from sfu.rtp.transport_cc import EXTENSION as TRANSPORT_CC
 
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
@@ -65,11 +69,18 @@ class _Repair:
 
 
 class Ingress:
-    """A peer's incoming streams. `appeared` is called with each new layer before its first packet."""
+    """A peer's incoming streams. `appeared` is called with each new layer before its first packet.
+
+    `number_id` is the extension id of transport-wide sequence numbers, if the peer sends any; then
+    `arrivals` has when its packets came.
+    """
 
     def __init__(self, appeared: Callable[[Layer], None]) -> None:
         self.lines: dict[str, Line] = {}
+        self.number_id: int | None = None
         self.drops: Drops = Counter()
+        self.arrivals = Arrivals()
+        self._capture = CaptureClock()
         self._streams: dict[int, Layer | _Repair] = {}
         self._learned_at: dict[int, float] = {}
         self._appeared = appeared
@@ -80,11 +91,43 @@ class Ingress:
         if packet is None:
             self.drops[Drop.MALFORMED] += 1
             return
+        if self.number_id is not None:
+            number = packet.extension(self.number_id)
+            if number is not None and len(number) == 2:
+                self.arrivals.arrived(number[0] << 8 | number[1], now)
         stream = self._streams.get(packet.ssrc) or self._learn(packet)
         if isinstance(stream, Layer):
-            stream.receive(packet)
+            if packet.payload_type in stream.track.red_types:
+                self._unfold(packet, stream)
+            else:
+                stream.receive(packet)
         elif stream is not None:
             self._repair(packet, stream)
+
+    def add(self, mid: str, line: Line) -> None:
+        """Take packets of a line from now on."""
+        self.lines[mid] = line
+        line.track.capture = self._capture
+        self.number_id = line.ids.get(TRANSPORT_CC, self.number_id)
+
+    def _unfold(self, packet: Packet, layer: Layer) -> None:
+        """Take redundant audio apart; of what it repeats, take only what did not come by itself."""
+        blocks = list(red.unpack(packet.data[packet.payload_start : packet.payload_end]))
+        if not blocks:
+            self.drops[Drop.MALFORMED] += 1
+        for back in range(len(blocks) - 1, 0, -1):
+            payload_type, ticks, payload = blocks[-1 - back]
+            seq = packet.seq - back & 0xFFFF
+            if layer.lacks(seq):
+                earlier = plain(payload_type, seq, packet.timestamp - ticks, packet.ssrc, payload)
+                self._receive_plain(earlier, packet.arrival, layer, repaired=True)
+        for payload_type, _, payload in blocks[-1:]:
+            self._receive_plain(with_payload(packet, payload_type, payload), packet.arrival, layer)
+
+    def _receive_plain(self, data: bytes, now: float, layer: Layer, *, repaired: bool = False) -> None:
+        packet = parse(data, now)
+        if packet is not None and packet.payload_type not in layer.track.red_types:
+            layer.receive(packet, repaired=repaired)
 
     def _repair(self, packet: Packet, stream: _Repair) -> None:
         payload_type = stream.originals.get(packet.payload_type)
@@ -159,6 +202,12 @@ class Ingress:
             layer = stream if isinstance(stream, Layer) else stream.layer
             if layer.track is track and layer.rid == rid:
                 del self._streams[ssrc], self._learned_at[ssrc]
+
+    @property
+    def layers(self) -> Iterator[Layer]:
+        """Yield the layers of all lines."""
+        for line in self.lines.values():
+            yield from line.track.layers
 
     def layer(self, ssrc: int) -> Layer | None:
         """Return the layer that `ssrc` is of, if it is media."""

@@ -23,6 +23,8 @@ class Drop(StrEnum):
     NOT_NEGOTIATED = "not_negotiated"
     REPAIR_LIMIT = "repair_limit"
     HELD_TOO_LONG = "held_too_long"
+    TEMPORAL_LAYER = "temporal_layer"
+    CONGESTED = "congested"
 
 
 Drops = Counter[Drop]
@@ -44,6 +46,9 @@ class Outlet(Protocol):
 
     def send_rtp(self, packet: bytes) -> None:
         """Send a packet, in the clear."""
+
+    def send_numbered_rtp(self, packet: bytes) -> None:
+        """Send a packet whose first extension element is an empty transport-wide sequence number."""
 
     def send_rtcp(self, compound: bytes) -> None:
         """Send a compound, in the clear."""

@@ -13,14 +13,17 @@ SLOTS_PER_COMPOUND = 12
 LAYERS_PER_COMPOUND = 24
 
 
-def publisher_reports(layers: Sequence[Layer], max_bitrate_bps: int, now: float) -> Iterator[bytes]:
-    """Yield receiver reports for a publisher's layers, with the bitrate it may send in all (REMB)."""
+def publisher_reports(layers: Sequence[Layer], max_bitrate_bps: int | None, now: float) -> Iterator[bytes]:
+    """Yield receiver reports for a publisher's layers, with the bitrate it may send in all (REMB).
+
+    None: it finds that out by transport-wide feedback.
+    """
     for at in range(0, len(layers), LAYERS_PER_COMPOUND):
         some = layers[at : at + LAYERS_PER_COMPOUND]
         video = [layer.ssrc for layer in some if layer.track.kind == "video"]
         compound = rtcp.receiver_report(SENDER_SSRC, [layer.report_block(now) for layer in some])
         compound += rtcp.source_description([SENDER_SSRC], CNAME)
-        if video:
+        if video and max_bitrate_bps is not None:
             compound += rtcp.remb(SENDER_SSRC, max_bitrate_bps, video)
         yield compound
 

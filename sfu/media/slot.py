@@ -5,6 +5,9 @@ receiver sees one stream: sequence numbers stay contiguous, time moves on as it 
 VP9 picture ids and TL0PICIDX count on. The new source begins at a key frame; until then the old one
 plays. Each rule below was seen to break a browser when it was missing.
 
+Of a layer with temporal layers those above the given one are left out, at once; one is added at a
+frame made for it. The numbers of what is left out are closed up, so that a receiver misses nothing.
+
 The offsets of a source form a `Segment`. Segments are kept for a while, so that a NACK for a packet
 from before a cut is still answered, from the history of the layer that sent it.
 
@@ -15,16 +18,18 @@ at most `MAX_JUMP`, and packets more than `MAX_BEHIND` below it are dropped.
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Protocol
 
 from sfu.media.layer import Layer
 from sfu.media.ports import Drop, Drops, Outlet
-from sfu.media.track import Kind, Track
+from sfu.media.track import ALL_TEMPORAL, Kind, Track
 from sfu.media.translation import Profile, Translation
-from sfu.rtp.packet import Packet
+from sfu.rtp import red
+from sfu.rtp.packet import Packet, build_extensions
 from sfu.rtp.rtcp import SenderReport, ntp_time
 from sfu.rtp.sequence import Seq, nearest, timestamp_distance
 
@@ -35,8 +40,15 @@ MAX_HELD = 512
 MAX_REPAIRS = 400
 REPAIR_WINDOW_S = 0.25
 """At most `MAX_REPAIRS` packets are sent again in each window, whatever the receiver asks."""
+MAX_PADDING = 255
+LEAST_COPY = 400
+"""Packets from this size on are worth sending again as padding."""
 PATIENCE_S = 3.0
 """How long the former source stays while the next one owes its key frame."""
+CLOCK_LIFE_S = 15.0
+"""A publisher's sender report older than this is not believed."""
+STALL_S = 0.6
+"""A receiver in trouble for this long is given a key frame, whether it asks for one or not."""
 SR_TOLERANCE_S = 0.5
 """Sender reports that place a layer this far from real time are not believed."""
 
@@ -94,6 +106,19 @@ class SlotLine:
     profile: Profile
 
 
+class Pacer(Protocol):
+    """What spreads key frames over time (`sfu.room.pacer`)."""
+
+    def engage(self, now: float) -> None:
+        """A key frame begins."""
+
+    def may_repair(self, octets: int, now: float) -> bool:
+        """Whether so much may be sent again now, as far as the network is concerned."""
+
+    def send(self, send: Callable[[bytes], None], packet: bytes) -> None:
+        """Send a packet when its time has come."""
+
+
 class Labels(Protocol):
     """Who tells the client what a slot shows."""
 
@@ -145,11 +170,15 @@ class Segment:
             return packet.payload.rewrite(packet.head, self.picture_id, self.tl0)
         return packet.head
 
-    def after_hole(self, first: Seq) -> "Segment":
-        """Return the segment that goes on at `first`, one packet of the layer having been left out."""
+    def after_hole(self, first: Seq, *, frames: int = 0) -> "Segment":
+        """Return the segment that goes on at `first`, one packet of the layer having been left out.
+
+        With it, `frames` more frames of a codec that numbers them without gaps.
+        """
         following = Segment(self.layer, self.translation, Seq(first - 1 + self.seq), first)
-        following.timestamp, following.picture_id, following.tl0 = self.timestamp, self.picture_id, self.tl0
-        following.counters_move = self.counters_move
+        following.timestamp, following.tl0 = self.timestamp, self.tl0
+        following.picture_id = self.picture_id - frames
+        following.counters_move = bool(following.picture_id or following.tl0)
         return following
 
 
@@ -181,8 +210,9 @@ class _Held:
 class Slot:
     """See the module. `start` seeds the first sequence number, timestamp and RTX sequence number.
 
-    `track` is what is to be shown, `told` what the client was told, `playing` and `target` the layers
-    that it comes from and will come from.
+    `track` is what is to be shown, `height` how high it is drawn, `told` what the client was told,
+    `playing` and `target` the layers that it comes from and will come from, `temporal` the highest
+    temporal layer that is sent, `red_type` the payload type of redundant audio (0: none).
     """
 
     __slots__ = (
@@ -190,16 +220,23 @@ class Slot:
         "_highest",
         "_labels",
         "_last",
+        "_last_segment",
         "_last_time",
         "_last_timestamp",
-        "_link",
+        "_left_out",
         "_octets",
+        "_redundancy",
         "_repair_window",
+        "_repaired",
         "_repairs",
         "_rtx_seq",
         "_segment",
         "_segments",
         "_send",
+        "_send_direct",
+        "_send_now",
+        "_temporal",
+        "_trouble_at",
         "_waiting_since",
         "clock_rate",
         "drops",
@@ -208,17 +245,22 @@ class Slot:
         "mid",
         "nacks",
         "nacks_missed",
+        "pacer",
         "packets",
         "playing",
         "profile",
+        "red_type",
         "retransmitted",
         "rtx_ssrc",
         "ssrc",
+        "stalls",
         "state",
         "switches",
         "target",
+        "temporal",
         "told",
         "track",
+        "uncovered_loss",
     )
 
     def __init__(self, line: SlotLine, *, start: int, link: Outlet, labels: Labels) -> None:
@@ -240,9 +282,18 @@ class Slot:
         self.nacks_missed = 0
         self.retransmitted = 0
         self.switches = 0
-        self._link = link
+        self.stalls = 0
+        self._trouble_at: float | None = None
+        self.temporal = ALL_TEMPORAL
+        self._temporal = ALL_TEMPORAL
+        self._left_out = -1
+        self.red_type = next((f.payload_type for f in line.profile.formats if f.codec == "red"), 0)
+        self.uncovered_loss = 0.0
+        self._redundancy = 0
         self._held: _Held | None = None
-        self._send = link.send_rtp
+        self._send_direct = link.send_rtp if line.profile.number_id is None else link.send_numbered_rtp
+        self._send = self._send_now = self._send_direct
+        self.pacer: Pacer | None = None
         self._labels = labels
         self._segment: Segment | None = None
         self._segments: list[Segment] = []
@@ -250,19 +301,38 @@ class Slot:
         self._last_timestamp = start & 0x7FFF_FFFF
         self._last_time: float | None = None
         self._last: Packet | None = None
+        self._last_segment: Segment | None = None
         self._rtx_seq = start >> 8 & 0x7FFF
         self._octets = 0
         self._waiting_since = 0.0
         self._repair_window = 0.0
         self._repairs = 0
+        self._repaired: dict[int, None] = {}
 
     def show(self, track: Track, height: int, now: float) -> None:
-        """Show a track, in the layer that suits `height` pixels; called again as layers come and go."""
+        """Show a track, drawn `height` pixels high. Sound plays at once, video as `give` says."""
         if track is not self.track:
             self._waiting_since = now
         self.track = track
         self.height = height
-        layer = self._layer_of(track, now)
+        if self.kind == "audio":
+            self.give(track.layers[-1] if track.layers else None, ALL_TEMPORAL, now)
+
+    def give(self, layer: Layer | None, temporal: int, now: float, *, at_once: bool = False) -> None:
+        """Play a layer from its next key frame on, up to a temporal layer; None: nothing for now.
+
+        What plays goes on until then; `at_once` it does not, because the network cannot carry it.
+        """
+        track = self.track
+        if track is None:
+            return
+        if layer is not None and (track.muted or not self.accepts(track)):
+            layer = None
+        self.temporal = temporal
+        if layer is self.playing:
+            self._temporal = min(self._temporal, temporal)
+        if layer is None or (at_once and layer is not self.playing):
+            self.lose()
         if layer is None or layer is self.playing:
             if self.target is not None:
                 self._aim(None, SlotEvent.KEEP if self.playing else SlotEvent.CLEAR)
@@ -270,14 +340,34 @@ class Slot:
             self._aim(layer, SlotEvent.SELECT)
             track.want_key_frame(layer, now)
 
-    def _layer_of(self, track: Track, now: float) -> Layer | None:
-        """Return the layer to show of a track; None while there is none that could be sent."""
-        if track.muted:
-            return None
-        if not track.translation(self.profile).payload_types:
-            self.drops[Drop.NOT_NEGOTIATED] += 1
-            return None
-        return track.choose_layer(self.height, now)
+    def thin(self) -> None:
+        """While a smaller layer is waited for, send only the base of the present one."""
+        if self.target is not None:
+            self._temporal = 0
+
+    def _note_trouble(self, now: float) -> None:
+        """The receiver may be unable to go on until the next key frame."""
+        if self._trouble_at is None:
+            self._trouble_at = now
+
+    def spread(self, now: float) -> None:
+        """A key frame begins in the playing layer: spread it over time."""
+        self._trouble_at = None
+        if self.pacer is not None:
+            self.pacer.engage(now)
+
+    def pace(self, pacer: Pacer | None) -> None:
+        """Send by way of a pacer from now on, or (None) no longer."""
+        self._send_now = self._send_direct if pacer is None else partial(pacer.send, self._send_direct)
+        if self._held is None:
+            self._send = self._send_now
+
+    def accepts(self, track: Track) -> bool:
+        """Whether the receiver negotiated any format of the track; counted if not."""
+        if track.translation(self.profile).payload_types:
+            return True
+        self.drops[Drop.NOT_NEGOTIATED] += 1
+        return False
 
     def _aim(self, layer: Layer | None, event: SlotEvent) -> None:
         if self.target is not None:
@@ -310,27 +400,32 @@ class Slot:
             self._labels.label(self, track, rtp_timestamp)
 
     def tick(self, now: float) -> None:
-        """Follow the track's layers; let go of a former track whose successor owes its key frame too long."""
-        track = self.track
-        if track is None:
-            return
-        self.show(track, self.height, now)
-        if self.told not in (None, track) and now - self._waiting_since > PATIENCE_S:
+        """Let go of a former track whose successor owes its key frame too long."""
+        if self.kind == "audio" and self.track is not None:
+            self.show(self.track, 0, now)
+        if self._trouble_at is not None and now - self._trouble_at > STALL_S:
+            self._trouble_at = None
+            if self.playing is not None:
+                self.stalls += 1
+                self.playing.track.want_key_frame(self.playing, now)
+        if self.told not in (None, self.track) and now - self._waiting_since > PATIENCE_S:
             self._restart(now)
 
     def _restart(self, now: float) -> None:
         """Wait for the track's next key frame."""
+        layer = self.target or self.playing
         self.lose()
-        if self.track is not None:
-            self.show(self.track, self.height, now)
+        self.give(layer, self.temporal, now)
 
     def begin(self, layer: Layer, packet: Packet) -> None:
         """The key frame that was waited for: cut to its layer."""
         track = layer.track
         segment = Segment(layer, track.translation(self.profile), Seq(self._highest + 1), packet.seq)
         segment.timestamp = self._next_timestamp(layer, packet) - packet.timestamp
-        if self._last is not None and self._segment is not None:
-            segment.continue_counters(self._last, self._segment, packet)
+        if self._last is not None and self._last_segment is not None:
+            segment.continue_counters(self._last, self._last_segment, packet)
+        self._temporal = self.temporal
+        self._left_out = -1
         self._aim(None, SlotEvent.BEGIN)
         if self.playing is not None:
             self.playing.remove_playing(self)
@@ -411,21 +506,66 @@ class Slot:
             self._restart(packet.arrival)
             return
         if ahead > 0:
+            above = packet.payload.temporal > self._temporal and segment is self._segment
+            if above and not self._climb(packet):
+                self._leave_out(packet, segment)
+                return
             self._highest = out
             self._last = packet
+            self._last_segment = segment
             if timestamp != self._last_timestamp:
                 self._last_timestamp = timestamp
                 self._last_time = packet.arrival
         elif ahead < -MAX_BEHIND:
             self.drops[Drop.TOO_OLD] += 1
             return
-        block = packet.extension_block(translation.extension_ids) if packet.extension_profile else b""
+        tail = packet.tail
+        if self._redundancy:
+            tail, payload_type = self._repeat(packet, segment, payload_type), self.red_type
+        block = packet.extension_block(translation.extension_ids, translation.own)
         head = segment.reword(packet) if segment.counters_move else packet.head
         second = packet.marker | payload_type
         header = _pack(0x90 if block else 0x80, second, out & 0xFFFF, timestamp, self.ssrc)
-        self._send(header + block + head + packet.tail)
+        self._send(header + block + head + tail)
         self.packets += 1
         self._octets += packet.octets
+
+    def cover(self, loss: float, copies: int) -> None:
+        """Guard sound against a loss of this share: by so many copies of each packet (RFC 2198).
+
+        Where the receiver takes none, the publisher's encoder is to know of the loss.
+        """
+        self._redundancy = copies if self.red_type else 0
+        self.uncovered_loss = 0.0 if self.red_type or self.kind == "video" else loss
+
+    def _repeat(self, packet: Packet, segment: Segment, payload_type: int) -> bytes:
+        """Return the packet's payload with those before it."""
+        blocks = []
+        for back in range(self._redundancy, 0, -1):
+            earlier = segment.layer.history.get(Seq(packet.seq - back))
+            if earlier is not None and earlier.seq >= segment.first and earlier.tail:
+                blocks.append((timestamp_distance(packet.timestamp, earlier.timestamp), earlier.tail))
+        return red.pack(payload_type, blocks, packet.tail)
+
+    def _climb(self, packet: Packet) -> bool:
+        """Send a higher temporal layer from here on, if one is to be sent and can be joined here.
+
+        Not in the middle of a frame, nor while another layer is waited for: `temporal` is for that one.
+        """
+        temporal = packet.payload.temporal
+        if temporal > self.temporal or temporal > self._temporal + 1 or self.target is not None:
+            return False
+        if not packet.payload.sync or packet.timestamp == self._left_out:
+            return False
+        self._temporal = temporal
+        return True
+
+    def _leave_out(self, packet: Packet, segment: Segment) -> None:
+        """Do not send a packet of a higher temporal layer. The numbers go on as if it had not been."""
+        self.drops[Drop.TEMPORAL_LAYER] += 1
+        new = packet.payload.numbers_frames and packet.timestamp != self._left_out
+        self._left_out = packet.timestamp
+        self._append(segment.after_hole(Seq(packet.seq + 1), frames=int(new)))
 
     def _earlier_segment(self, packet: Packet) -> Segment | None:
         """Return the segment of a packet older than the present one; None when it belongs to none."""
@@ -459,16 +599,29 @@ class Slot:
             packet = segment.layer.history.get(source)
             if packet is None:
                 self.nacks_missed += 1
+                self._note_trouble(now)
                 if source not in segment.layer.missing and segment.layer is self.playing:
                     segment.layer.track.request_key_frame(segment.layer, now)
-            elif self._may_repair(now):
-                self._retransmit(packet, segment, out)
+            else:
+                for _ in range(2 if self._was_lost_again(out) else 1):
+                    if self._may_repair(packet.octets, now):
+                        self._retransmit(packet, segment, out)
+                    else:
+                        self._note_trouble(now)
 
-    def _may_repair(self, now: float) -> bool:
+    def _was_lost_again(self, out: int) -> bool:
+        """Whether the packet was sent again before: then it goes twice, lest the frame waits for ever."""
+        again = out in self._repaired
+        self._repaired[out] = None
+        if len(self._repaired) > MAX_BEHIND:
+            del self._repaired[next(iter(self._repaired))]
+        return again
+
+    def _may_repair(self, octets: int, now: float) -> bool:
         if now - self._repair_window >= REPAIR_WINDOW_S:
             self._repair_window, self._repairs = now, 0
         self._repairs += 1
-        if self._repairs <= MAX_REPAIRS:
+        if self._repairs <= MAX_REPAIRS and (self.pacer is None or self.pacer.may_repair(octets, now)):
             return True
         self.drops[Drop.REPAIR_LIMIT] += 1
         return False
@@ -488,13 +641,37 @@ class Slot:
             self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF
             original = seq.to_bytes(2, "big")
             payload_type, seq, ssrc = rtx, self._rtx_seq, self.rtx_ssrc
-        block = packet.extension_block(translation.extension_ids)
+        block = packet.extension_block(translation.extension_ids, translation.own)
         timestamp = (packet.timestamp + segment.timestamp) & _M32
         header = _pack(0x90 if block else 0x80, packet.marker | payload_type, seq, timestamp, ssrc)
-        self._send(header + block + original + segment.reword(packet) + packet.tail)
+        send = self._send_direct if self._held is None else self._send
+        send(header + block + original + segment.reword(packet) + packet.tail)
+
+    def pad(self, octets: int) -> int:
+        """Send at most `octets`, or a little more, of what the receiver needs not; return how many were sent.
+
+        A copy of the last packet is worth most; less than one is filled with plain padding (RFC 4588,
+        RFC 3550 §5.1), which no decoder sees. 0 where there is no RTX stream to carry it.
+        """
+        last, segment = self._last, self._last_segment
+        if last is None or segment is None or self.rtx_ssrc is None or self._held is not None:
+            return 0
+        rtx = segment.translation.rtx_payload_types.get(last.payload_type)
+        if rtx is None:
+            return 0
+        if octets >= last.octets >= LEAST_COPY and self.playing is not None:
+            self._retransmit(last, segment, self._highest)
+            return last.octets
+        self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF
+        block = build_extensions(list(segment.translation.own))
+        first = 0xB0 if block else 0xA0
+        header = _pack(first, rtx, self._rtx_seq, self._last_timestamp, self.rtx_ssrc)
+        self._send_direct(header + block + bytes(MAX_PADDING - 1) + bytes((MAX_PADDING,)))
+        return MAX_PADDING
 
     def request_key_frame(self, now: float) -> None:
         """The receiver cannot decode."""
+        self._note_trouble(now)
         if self.playing is not None:
             self.playing.track.request_key_frame(self.playing, now)
 
@@ -514,7 +691,7 @@ class Slot:
         if held is None or cut not in (None, held.cut):
             return
         self._held = None
-        self._send = self._link.send_rtp
+        self._send = self._send_now
         if held.count > MAX_HELD:
             self.drops[Drop.HELD_TOO_LONG] += held.count
             self._highest = held.before
@@ -527,11 +704,25 @@ class Slot:
         """Return the slot's clock at Unix time `unix_s`, which is monotonic `now`; None before it played."""
         if self._last_time is None:
             return None
+        captured = self._captured(now)
         elapsed = round((now - self._last_time) * self.clock_rate)
         return SenderReport(
             ssrc=self.ssrc,
             ntp=ntp_time(unix_s),
-            timestamp=(self._last_timestamp + elapsed) & _M32,
+            timestamp=(self._last_timestamp + elapsed if captured is None else captured) & _M32,
             packets=self.packets,
             octets=self._octets,
         )
+
+    def _captured(self, now: float) -> int | None:
+        """Return the timestamp of what the publisher captures `now`, by its own clock, if it told it."""
+        playing, segment = self.playing, self._segment
+        if playing is None or segment is None or playing.clock is None:
+            return None
+        offset_s = playing.track.capture.offset_s
+        if offset_s is None:
+            return None
+        since_report_s = now - offset_s - playing.clock.ntp / 2**32
+        if abs(since_report_s) > CLOCK_LIFE_S:
+            return None
+        return playing.clock.timestamp + round(since_report_s * self.clock_rate) + segment.timestamp

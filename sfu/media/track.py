@@ -1,9 +1,11 @@
 """A published source and its layers, and what its publisher is asked for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from sfu.media.layer import Layer
+from sfu.congestion.allocation import SIZE_TOLERANCE, Option
+from sfu.media.clock import CaptureClock
+from sfu.media.layer import RESUME_S, Layer
 from sfu.media.ports import VIDEO_CLOCK_HZ, Format, Outlet
 from sfu.media.speakers import Voice
 from sfu.media.translation import Profile, Translation, translate
@@ -20,14 +22,18 @@ KEY_FRAME_SLOW_RETRY_S = 1.0
 """…and after `KEY_FRAME_PATIENCE_S` less often."""
 KEY_FRAME_FRESH_S = 0.5
 """A receiver's request is served by a key frame that came this short a time ago."""
-SIZE_TOLERANCE = 0.9
-"""A layer this much smaller than the tile still counts as large enough."""
+ALL_RANKS = frozenset(range(8))
+PAUSE_AFTER_S = 2.0
+"""A layer that nobody needs is paused only after this time."""
+ALL_TEMPORAL = 7
+"""Every temporal layer, however many there are."""
 
 
 class Track:
     """One publishing m-line. `height` is that of its largest layer in pixels, 0 when unknown.
 
     `top_rank` is the rank of that layer, which may never come: a slow uplink carries the smaller ones.
+    `sending` are the ranks that the publisher is to send, `capture` is its clock, one for all its tracks.
     `formats` are by the publisher's payload type, `extensions` URIs by its id.
     """
 
@@ -38,6 +44,7 @@ class Track:
         self.kind = kind
         self.formats = {format_.payload_type: format_ for format_ in formats}
         self.extensions = dict(extensions)
+        self.red_types = frozenset(f.payload_type for f in self.formats.values() if f.codec == "red")
         self.clock_rate = next((f.clock_rate for f in self.formats.values()), VIDEO_CLOCK_HZ)
         self.repairable = kind == "video"
         self.voice = Voice(extensions) if kind == "audio" else None
@@ -45,6 +52,9 @@ class Track:
         self.height = 0
         self.top_rank = 0
         self.layers: tuple[Layer, ...] = ()
+        self.capture = CaptureClock()
+        self.sending: frozenset[int] = ALL_RANKS
+        self._needed_at: dict[int, float] = {}
         self.rtt_s = 0.1
         self.nacks_sent = 0
         self.plis_sent = 0
@@ -63,17 +73,52 @@ class Track:
         self.layers = tuple(sorted((*kept, layer), key=lambda each: each.rank))
         return layer
 
-    def choose_layer(self, height: int, now: float) -> Layer | None:
-        """Return the layer for a tile `height` pixels high: the smallest that fills it and is alive."""
-        layers = [layer for layer in self.layers if layer.is_alive(now)] or list(self.layers)
-        for layer in layers:
-            if self._height_of(layer) >= height * SIZE_TOLERANCE:
-                return layer
-        return layers[-1] if layers else None
+    def options(self, now: float) -> tuple[Option, ...]:
+        """Return the ways to show the track, the least first: its live layers, by temporal layers."""
+        layers = [layer for layer in self.layers if layer.is_alive(now) or layer.is_paused]
+        layers = layers or list(self.layers)
+        return tuple(option for layer in layers for option in self._options_of(layer))
 
-    def _height_of(self, layer: Layer) -> float:
+    def _options_of(self, layer: Layer) -> Iterator[Option]:
+        height = self._height_at(layer.rank)
+        rates = layer.rates(height)
+        top = len(rates) - 1
+        for temporal, bps in enumerate(rates):
+            highest = ALL_TEMPORAL if temporal == top else temporal
+            yield Option(layer.rank, highest, bps, height, 0.5 ** (top - temporal))
+
+    def rank_for(self, height: float) -> int:
+        """Return the rank of the layer that fills `height`, whether it is sent or not."""
+        enough = (rank for rank in range(self.top_rank) if self._height_at(rank) >= height * SIZE_TOLERANCE)
+        return next(enough, self.top_rank)
+
+    def need(self, ranks: Iterable[int], now: float) -> bool:
+        """Note which layers are needed now; tell whether `sending` changed."""
+        every = range(self.top_rank + 1)
+        if not self._needed_at:
+            self._needed_at = dict.fromkeys(every, now)
+        self._needed_at.update(dict.fromkeys(ranks, now))
+        sending = frozenset(rank for rank in every if now - self._needed_at[rank] < PAUSE_AFTER_S)
+        if sending == self.sending & frozenset(every):
+            return False
+        for layer in self.layers:
+            if layer.rank in sending - self.sending:
+                layer.expected_until = now + RESUME_S
+        self.sending = sending
+        return True
+
+    def layer(self, rank: int) -> Layer | None:
+        """Return the layer of a rank."""
+        return next((layer for layer in self.layers if layer.rank == rank), None)
+
+    def measure(self, now: float) -> None:
+        """Measure the layers' rates; every quarter of a second."""
+        for layer in self.layers:
+            layer.measure(now)
+
+    def _height_at(self, rank: int) -> float:
         """Each layer is taken to be half as high as the next larger one."""
-        return self.height / (1 << self.top_rank - layer.rank)
+        return self.height / (1 << self.top_rank - rank)
 
     def translation(self, profile: Profile) -> Translation:
         """Return how this track's packets are worded for receivers of a profile."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sfu.media.ports import Format
+from sfu.rtp.transport_cc import EXTENSION as TRANSPORT_CC
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +19,24 @@ class Profile:
     formats: tuple[Format, ...]
     extensions: tuple[tuple[str, int], ...]
 
+    @property
+    def number_id(self) -> int | None:
+        """Return the id of the transport-wide sequence number, if packets are to carry one."""
+        return dict(self.extensions).get(TRANSPORT_CC)
+
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """Publisher's number → receiver's number, for payload types, their RTX, and extension ids."""
+    """Publisher's number → receiver's number, for payload types, their RTX, and extension ids.
+
+    `own` are the elements that the node adds, (id, value): first a transport-wide sequence number, to
+    be filled in when the packet leaves.
+    """
 
     payload_types: Mapping[int, int]
     rtx_payload_types: Mapping[int, int]
     extension_ids: Mapping[int, int]
+    own: tuple[tuple[int, bytes], ...] = ()
 
 
 def translate(formats: Sequence[Format], extensions: Mapping[int, str], profile: Profile) -> Translation:
@@ -45,5 +56,8 @@ def translate(formats: Sequence[Format], extensions: Mapping[int, str], profile:
             for ours, their in pairs
             if their.rtx_payload_type is not None
         },
-        extension_ids={id_: ids[uri] for id_, uri in extensions.items() if uri in ids},
+        extension_ids={
+            id_: ids[uri] for id_, uri in extensions.items() if uri in ids and uri != TRANSPORT_CC
+        },
+        own=() if profile.number_id is None else ((profile.number_id, bytes(2)),),
     )

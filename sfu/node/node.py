@@ -186,6 +186,7 @@ class Node:
             self._tick()
 
     def _tick(self) -> None:
+        self.network.begin()
         for room in list(self.rooms.values()):
             try:
                 room.tick()

@@ -5,7 +5,7 @@ with its resume token. Its slots and tracks belong to the link; they end with it
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -13,9 +13,20 @@ from typing import Literal
 
 import msgspec
 
+from sfu.congestion.allocation import Grant
 from sfu.contract import signals
 from sfu.contract.codes import Code
-from sfu.contract.signals import PeerInfo, PublishedTrack, Retry, SlotLabel, Slots, TrackInfo, Want
+from sfu.contract.signals import (
+    PeerInfo,
+    PublishedTrack,
+    QualityReason,
+    Retry,
+    SlotLabel,
+    SlotQuality,
+    Slots,
+    TrackInfo,
+    Want,
+)
 from sfu.contract.ticket import Source, Ticket
 from sfu.media.assignment import assign
 from sfu.media.ingress import Ingress, Line
@@ -23,10 +34,12 @@ from sfu.media.layer import Layer
 from sfu.media.reports import publisher_reports, slot_reports
 from sfu.media.slot import Slot
 from sfu.media.tally import Tally
-from sfu.media.track import Track
+from sfu.media.track import SENDER_SSRC, Track
+from sfu.room.downlink import Downlink, needs
 from sfu.room.lines import publishing_line, slot_line
 from sfu.room.ports import Floor, Limits, Link, Outbox, Refusal
 from sfu.rtp import rtcp
+from sfu.rtp.transport_cc import Feedback
 from sfu.signaling.plan import LinkPlan, PublishPlan
 
 PRIORITIES = {"pinned": 0, "screen": 1, "speaker": 2, "grid": 3, "thumbnail": 4}
@@ -133,6 +146,8 @@ class Peer:
         self._ingress = Ingress(floor.layer_appeared)
         self._wants: tuple[Want, ...] = ()
         self._slot_of: dict[int, Slot] = {}
+        self.downlink: Downlink | None = None
+        self._told_quality: tuple[SlotQuality, ...] = ()
         self._reported_at = 0.0
         self._link_ended = False
         self._waits_until: float | None = None
@@ -203,7 +218,7 @@ class Peer:
         line = publishing_line(plan, f"{self.id}.{plan.mid}", link)
         publication = self.publications[plan.mid] = Publication(line, declared)
         publication.declare(declared)
-        self._ingress.lines[plan.mid] = line
+        self._ingress.add(plan.mid, line)
         return (signals.TrackPublished(peer=self.id, track=publication.info),)
 
     def _unpublish(self, mid: str) -> signals.TrackUnpublished:
@@ -222,6 +237,11 @@ class Peer:
                 start = int.from_bytes(digest[:4], "big")
                 self.slots[slot.mid] = Slot(slot_line(slot), start=start, link=link, labels=self)
         self._slot_of = {slot.ssrc: slot for slot in self.slots.values()}
+        if self.downlink is None:
+            numbered = any(slot.profile.number_id is not None for slot in self.slots.values())
+            self.downlink = Downlink(link, self._limits.downlink, self.video_slots, numbered=numbered)
+        for video in self.video_slots():
+            video.pacer = self.downlink.pacer
 
     def _take_slot(self, mid: str) -> None:
         slot = self.slots.pop(mid)
@@ -255,6 +275,54 @@ class Peer:
                 heights.setdefault(track.id, want.height)
                 found[track.id] = track
         self._arrange("video", found, heights, now)
+        self.share(now)
+
+    def share(self, now: float) -> None:
+        """Share the network out over the video slots anew."""
+        if self.downlink is None or self.state is PeerState.ENTERING:
+            return
+        priorities: dict[str, str] = {}
+        for want in self._wants:
+            priorities.setdefault(want.track, want.priority)
+        order = {track: at for at, track in enumerate(priorities)}
+        slots = sorted(
+            (slot for slot in self.slots.values() if slot.track is not None),
+            key=lambda slot: order.get(slot.track.id, len(order)) if slot.track else len(order),
+        )
+        self.downlink.share(slots, priorities, now)
+        if self.downlink.awaits_layer:
+            self._floor.layer_awaited()
+
+    def needs(self) -> Iterator[tuple[Track, set[int]]]:
+        """Yield tracks that the peer is shown, with the ranks of the layers it needs of each."""
+        if self.downlink is None:
+            return
+        for mid, grant in self.downlink.grants.items():
+            slot = self.slots.get(mid)
+            if slot is not None and slot.track is not None:
+                yield slot.track, needs(slot, grant)
+
+    def tell_encodings(self, track: Track) -> None:
+        """Tell the publisher which layers of a track of its own are needed."""
+        for mid, publication in self.publications.items():
+            line = publication.line
+            if line.track is track:
+                rids = line.rids or ("",)
+                needed = tuple(rid for rank, rid in enumerate(rids) if rank in track.sending)
+                self.send(signals.encode(signals.Encodings(mid=mid, rids=needed)))
+
+    def _tell_quality(self) -> None:
+        """Tell the client what its slots get and why, if that changed."""
+        if self.downlink is None:
+            return
+        quality = tuple(
+            _quality(slot.track.id, grant)
+            for mid, grant in self.downlink.grants.items()
+            if (slot := self.slots.get(mid)) is not None and slot.track is not None
+        )
+        if quality != self._told_quality:
+            self._told_quality = quality
+            self.send(signals.encode(signals.Quality(slots=quality)))
 
     def arrange_audio(self, heard: Sequence[str], now: float) -> None:
         """Put those to be heard into the audio slots."""
@@ -276,9 +344,11 @@ class Peer:
 
     def follow(self, layer: Layer, now: float) -> None:
         """A track has a new layer: use it where it suits better."""
-        for slot in self.slots.values():
-            if slot.track is layer.track:
-                slot.show(layer.track, slot.height, now)
+        showing = [slot for slot in self.slots.values() if slot.track is layer.track]
+        for slot in showing:
+            slot.show(layer.track, slot.height, now)
+        if any(slot.kind == "video" for slot in showing):
+            self.share(now)
 
     def label(self, slot: Slot, track: Track | None, rtp_timestamp: int | None) -> None:
         """Tell the client what a slot shows; the slot's packets wait until it was told."""
@@ -289,7 +359,11 @@ class Peer:
         self.outbox.send(signals.encode(Slots(slots=(label,))), partial(slot.release, slot.switches))
 
     def relabel(self) -> None:
-        """Tell a client that came back what every slot shows now."""
+        """Tell a client that came back what every slot shows now, and which of its layers are needed."""
+        self._told_quality = ()
+        for publication in self.publications.values():
+            if publication.line.track.kind == "video":
+                self.tell_encodings(publication.line.track)
         labels = tuple(
             SlotLabel(mid=slot.mid, track=slot.told.id if slot.told else None) for slot in self.slots.values()
         )
@@ -341,6 +415,7 @@ class Peer:
         for mid in list(self.slots):
             self._take_slot(mid)
         self._slot_of = {}
+        self.downlink = None
         changes: list[signals.RoomChange] = [self._unpublish(mid) for mid in list(self.publications)]
         if self.link is not None:
             self.link.close()
@@ -377,6 +452,12 @@ class Peer:
                 case rtcp.Nack(media_ssrc=ssrc, lost=lost):
                     if (slot := self._slot(ssrc)) is not None:
                         slot.nack(lost, now)
+                case Feedback() if self.downlink is not None:
+                    self.downlink.hear(packet, now)
+                    if self.downlink.is_short:
+                        self.share(now)
+                case rtcp.Remb(bitrate_bps=bps) if self.downlink is not None:
+                    self.downlink.hear_remb(bps, now)
                 case rtcp.KeyFrameRequest(media_ssrc=ssrc):
                     if (slot := self._slot(ssrc)) is not None:
                         slot.request_key_frame(now)
@@ -392,12 +473,16 @@ class Peer:
             layer = self._ingress.layer(packet.ssrc)
             if layer is not None:
                 layer.set_clock(packet, now)
+        if self.downlink is not None:
+            self.downlink.hear_reports([each for each in packet.reports if each.ssrc in self._slot_of], now)
         for report in packet.reports:
             if self._slot(report.ssrc) is not None and report.lsr:
                 arrived = rtcp.ntp_time(now + self._floor.unix_offset) >> 16
                 rtt = ((arrived - report.lsr - report.dlsr) & 0xFFFF_FFFF) / 65536
                 if rtt < MAX_RTT_S:
                     self.rtt_s = rtt
+                    if self.downlink is not None:
+                        self.downlink.estimate.rtt_s = rtt
 
     def received_data(self, label: str, text: str) -> None:
         """A data-channel message came: to be passed on, if the ticket allows and it is one."""
@@ -419,16 +504,46 @@ class Peer:
             return
         assert self.link is not None
         self._reported_at = now
-        layers = [layer for each in self.publications.values() for layer in each.line.track.layers]
-        for compound in publisher_reports(layers, self._limits.publisher_max_bps, now):
+        most_bps = self._limits.publisher_max_bps if self._ingress.number_id is None else None
+        for compound in publisher_reports(tuple(self._ingress.layers), most_bps, now):
             self.link.send_rtcp(compound)
         for compound in slot_reports(tuple(self.slots.values()), now + self._floor.unix_offset, now):
             self.link.send_rtcp(compound)
+
+    def acknowledge(self) -> None:
+        """Tell the publisher when its packets arrived (transport-cc).
+
+        Browsers believe it only if it names an SSRC of theirs, though it speaks of all.
+        """
+        arrivals, layer = self._ingress.arrivals, next(self._ingress.layers, None)
+        if not arrivals or layer is None or self.link is None or self.state is not PeerState.CONNECTED:
+            return
+        for feedback in arrivals.feedback():
+            self.link.send_rtcp(rtcp.transport_feedback(SENDER_SSRC, layer.ssrc, feedback))
+
+    def video_slots(self) -> list[Slot]:
+        """Return the slots for video."""
+        return [slot for slot in self.slots.values() if slot.kind == "video"]
+
+    def pace(self, tick_s: float, now: float) -> None:
+        """Send what waits of key frames; fill up to the rate that is being probed for, if any is."""
+        downlink = self.downlink
+        if downlink is None:
+            return
+        if downlink.pacer.is_engaged:
+            downlink.pace(tick_s, now)
+        if downlink.estimate.prober.cluster is not None:
+            downlink.probe(self.video_slots(), tick_s, now)
 
     def follow_layers(self, now: float) -> None:
         """Let every slot follow its track's layers as they come and go."""
         for slot in self.slots.values():
             slot.tick(now)
+        if self.downlink is not None:
+            self.downlink.tick(now)
+            self.downlink.cover(self.slots.values())
+            self.share(now)
+            self._tell_quality()
         if self.rtt_s is not None:
             for publication in self.publications.values():
                 publication.line.track.rtt_s = self.rtt_s
@@ -459,3 +574,15 @@ class Peer:
         if self.outbox is not None:
             self.outbox.close(code, retry)
             self.outbox = None
+
+
+def _quality(track: str, grant: Grant) -> SlotQuality:
+    given, wanted = grant.option, grant.wanted
+    return SlotQuality(
+        mid=grant.slot,
+        track=track,
+        wanted_height=0 if wanted is None else round(wanted.height),
+        given_height=0 if given is None else round(given.height),
+        frame_share=0.0 if given is None else given.frames,
+        reason=QualityReason(grant.reason.value),
+    )

@@ -1,11 +1,13 @@
 """What a room needs from the node around it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from sfu.congestion.estimate import Settings
 from sfu.contract.codes import Code
 from sfu.contract.signals import DataMessage, Retry, sentence
+from sfu.rtp.transport_cc import SentPackets
 
 if TYPE_CHECKING:
     from sfu.media.layer import Layer
@@ -39,6 +41,7 @@ class Limits:
     link_timeout_s: float = 20.0
     silent_link_s: float = 8.0
     publisher_max_bps: int = 6_000_000
+    downlink: Settings = field(default_factory=Settings)
 
 
 class Link(Protocol):
@@ -50,6 +53,12 @@ class Link(Protocol):
 
     def send_rtp(self, packet: bytes) -> None:
         """Send a packet, in the clear."""
+
+    def send_numbered_rtp(self, packet: bytes) -> None:
+        """Send a packet whose first extension element is an empty transport-wide sequence number."""
+
+    def number(self, sent: SentPackets) -> None:
+        """Number packets transport-wide, and note in `sent` when each left."""
 
     def send_rtcp(self, compound: bytes) -> None:
         """Send a compound, in the clear."""
@@ -97,6 +106,9 @@ class Floor(Protocol):
 
     def layer_appeared(self, layer: "Layer") -> None:
         """A track has one more layer; its first packet follows at once."""
+
+    def layer_awaited(self) -> None:
+        """A peer was given a layer that its publisher does not send at present: have it sent."""
 
     def peer_ready(self, peer: "Peer") -> None:
         """A peer's link is open: it can be sent media from now on."""

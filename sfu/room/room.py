@@ -18,6 +18,12 @@ REJOIN = frozenset({Code.LINK_TIMEOUT, Code.LINK_LOST, Code.DRAINING, Code.INTER
 ELECTION_INTERVAL_S = 0.1
 SPEAKING_INTERVAL_S = 0.2
 FOLLOW_INTERVAL_S = 0.25
+ACKNOWLEDGE_INTERVAL_S = 0.06
+"""Between transport-cc feedback packets to a publisher; clients expect 50 to 100 ms."""
+NEEDS_INTERVAL_S = 0.25
+WELCOME_S = 5.0
+"""For so long after somebody entered, the least layer of every camera is sent: it may be wanted at once."""
+MAX_TICK_S = 0.1
 
 
 class Room:
@@ -36,7 +42,9 @@ class Room:
         self._tracks: dict[str, tuple[Peer, Track]] = {}
         self._voices = Voices(limits.loudest)
         self._speaking: tuple[str, ...] = ()
-        self._elected_at = self._spoken_at = self._followed_at = 0.0
+        self._elected_at = self._spoken_at = self._followed_at = self._acknowledged_at = 0.0
+        self._ticked_at = clock()
+        self._needs_told_at = self._entered_at = float("-inf")
         journal.room_opened(id_)
 
     @property
@@ -67,6 +75,8 @@ class Room:
             if former is not None:
                 self.leave(former, Code.REPLACED)
             self.peers[peer.id] = peer
+            self._entered_at = now
+            self.layer_awaited()
             self._announce(signals.PeerJoined(peer=peer.info))
             self._journal.peer_entered(self.id, peer)
         self.reoffer(peer, plan, declared)
@@ -168,6 +178,10 @@ class Room:
         for peer in self.peers.values():
             peer.follow(layer, now)
 
+    def layer_awaited(self) -> None:
+        """Tell its publisher with the next tick."""
+        self._needs_told_at = float("-inf")
+
     def peer_ready(self, peer: Peer) -> None:
         """Begin to send."""
         self._arrange(peer)
@@ -197,6 +211,16 @@ class Room:
         now = self._clock()
         for _, track in self._tracks.values():
             track.tick(now)
+        tick_s, self._ticked_at = min(now - self._ticked_at, MAX_TICK_S), now
+        for peer in self.peers.values():
+            peer.pace(tick_s, now)
+        if now - self._acknowledged_at >= ACKNOWLEDGE_INTERVAL_S:
+            self._acknowledged_at = now
+            for peer in self.peers.values():
+                peer.acknowledge()
+        if now - self._needs_told_at >= NEEDS_INTERVAL_S:
+            self._needs_told_at = now
+            self._tell_needs(now)
         if now - self._elected_at >= ELECTION_INTERVAL_S:
             self._elected_at = now
             self._elect(now)
@@ -221,7 +245,20 @@ class Room:
             self._speaking = speaking
             self._broadcast(Speakers(peers=speaking))
 
+    def _tell_needs(self, now: float) -> None:
+        """Let publishers send the layers that somebody needs, and no others."""
+        needed: dict[str, set[int]] = {}
+        for peer in self.peers.values():
+            for track, ranks in peer.needs():
+                needed.setdefault(track.id, set()).update(ranks)
+        least = {0} if now - self._entered_at < WELCOME_S else set()
+        for id_, (owner, track) in self._tracks.items():
+            if track.kind == "video" and not track.muted and track.need(needed.get(id_, set()) | least, now):
+                owner.tell_encodings(track)
+
     def _follow(self, now: float) -> None:
+        for _, track in self._tracks.values():
+            track.measure(now)
         for peer in list(self.peers.values()):
             code = peer.overdue(now)
             if code is not None:

@@ -106,16 +106,15 @@ class Packet:
                 return value
         return None
 
-    def extension_block(self, ids: Mapping[int, int]) -> bytes:
-        """Return the extension block for a receiver: the elements named in `ids` (ours → theirs).
+    def extension_block(self, ids: Mapping[int, int], own: tuple[tuple[int, bytes], ...] = ()) -> bytes:
+        """Return the extension block for a receiver: `own`, then the elements in `ids` (ours → theirs).
 
-        Empty when none is left. The block made last is kept: most receivers share one mapping.
+        Empty when there are none. The block made last is kept: most receivers share one mapping.
         """
         if self._block_ids is not ids:
             self._block_ids = ids
-            self._block = build_extensions(
-                [(ids[id_], value) for id_, value in self.extensions() if id_ in ids]
-            )
+            theirs = [(ids[id_], value) for id_, value in self.extensions() if id_ in ids]
+            self._block = build_extensions([*own, *theirs])
         return self._block
 
 
@@ -172,3 +171,15 @@ def restore(packet: Packet, *, ssrc: int, payload_type: int) -> Packet | None:
     return parse(
         original + ssrc.to_bytes(4, "big") + data[12:at] + data[at + 2 : packet.payload_end], packet.arrival
     )
+
+
+def plain(payload_type: int, seq: int, timestamp: int, ssrc: int, payload: bytes) -> bytes:
+    """Return a packet without extensions, marker or padding."""
+    return _FIXED.pack(0x80, payload_type, seq, timestamp & 0xFFFF_FFFF, ssrc) + payload
+
+
+def with_payload(packet: Packet, payload_type: int, payload: bytes) -> bytes:
+    """Return the packet's bytes with another payload, of another type, and no padding."""
+    data = packet.data
+    first, second = data[0] & ~0x20, packet.marker | payload_type
+    return bytes((first, second)) + data[2 : packet.payload_start] + payload

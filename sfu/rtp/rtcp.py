@@ -10,8 +10,12 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from sfu.rtp import transport_cc
+from sfu.rtp.transport_cc import Feedback
+
 SR, RR, SDES, BYE, RTPFB, PSFB = 200, 201, 202, 203, 205, 206
-NACK, PLI, FIR, AFB = 1, 1, 4, 15
+NACK, TRANSPORT_CC = 1, 15
+PLI, FIR, AFB = 1, 4, 15
 NTP_EPOCH_S = 2_208_988_800
 MAX_REPORTS = 31
 
@@ -85,7 +89,7 @@ class Bye:
     ssrcs: tuple[int, ...]
 
 
-Rtcp = SenderReport | ReceiverReport | Nack | KeyFrameRequest | Remb | Bye
+Rtcp = SenderReport | ReceiverReport | Nack | KeyFrameRequest | Remb | Bye | Feedback
 
 
 def parse(compound: bytes) -> Iterator[Rtcp]:
@@ -114,14 +118,26 @@ def _read(kind: int, count: int, body: bytes) -> Iterator[Rtcp]:
         yield ReceiverReport(_WORD.unpack_from(body)[0], _reports(body, 4, count))
     elif kind == BYE:
         yield Bye(struct.unpack_from(f"!{count}I", body))
-    elif kind == RTPFB and count == NACK:
+    elif kind == RTPFB:
+        yield from _read_transport_feedback(count, body)
+    elif kind == PSFB:
+        yield from _read_payload_feedback(count, body)
+
+
+def _read_transport_feedback(format_: int, body: bytes) -> Iterator[Rtcp]:
+    if format_ == NACK:
         yield Nack(_WORD.unpack_from(body, 4)[0], tuple(_lost(body)))
-    elif kind == PSFB and count == PLI:
+    elif format_ == TRANSPORT_CC and (feedback := transport_cc.read(body[8:])) is not None:
+        yield feedback
+
+
+def _read_payload_feedback(format_: int, body: bytes) -> Iterator[Rtcp]:
+    if format_ == PLI:
         yield KeyFrameRequest(_WORD.unpack_from(body, 4)[0])
-    elif kind == PSFB and count == FIR:
+    elif format_ == FIR:
         for at in range(8, len(body) - 7, 8):
             yield KeyFrameRequest(_WORD.unpack_from(body, at)[0])
-    elif kind == PSFB and count == AFB and body[8:12] == b"REMB":
+    elif format_ == AFB and body[8:12] == b"REMB":
         mantissa = int.from_bytes(body[13:16], "big")
         ssrcs = struct.unpack_from(f"!{body[12]}I", body, 16) if len(body) > 12 else ()
         yield Remb((mantissa & 0x3FFFF) << (mantissa >> 18), ssrcs)
@@ -201,6 +217,12 @@ def nack(sender: int, media: int, lost: Sequence[int]) -> bytes:
     return _packet(
         RTPFB, NACK, _WORD.pack(sender) + _WORD.pack(media) + b"".join(_PAIR.pack(*pair) for pair in pairs)
     )
+
+
+def transport_feedback(sender: int, media: int, feedback: Feedback) -> bytes:
+    """Return transport-cc feedback. Raises `ValueError` for what one packet cannot say."""
+    body = _WORD.pack(sender) + _WORD.pack(media) + transport_cc.write(feedback)
+    return _packet(RTPFB, TRANSPORT_CC, body)
 
 
 def picture_loss(sender: int, media: int) -> bytes:

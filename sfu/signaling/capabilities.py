@@ -30,6 +30,9 @@ class Capabilities:
 
 DEFAULT = Capabilities(
     codecs={"audio": ("opus", "red"), "video": ("VP8", "VP9", "H264", "AV1")},
-    feedback={"audio": frozenset(), "video": frozenset({"nack", "nack pli", "ccm fir", "goog-remb"})},
+    feedback={
+        "audio": frozenset({"transport-cc"}),
+        "video": frozenset({"nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"}),
+    },
     extensions=extensions.KNOWN,
 )

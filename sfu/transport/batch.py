@@ -193,6 +193,8 @@ class Batch:
         self.length: Pointer = _ffi.new("int *")
         """For a writer's use: what libsrtp is told of a packet's size, and tells."""
         self.used = 0
+        self.micros = 0
+        """When what is put in now is said to leave, in microseconds."""
         self.dirty: list[Outbox] = []
         self._singles = Messages(udp, counters)
         self.words = self._singles.words

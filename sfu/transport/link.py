@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Protocol
 
+from sfu.rtp.transport_cc import SentPackets
 from sfu.transport.certificate import Certificate
 from sfu.transport.counters import Drop, LinkEnd, LinkState
 from sfu.transport.dtls import DtlsServer
@@ -70,7 +71,8 @@ class Link:
     """One peer's link. Made by `Network.create_link`.
 
     `send_rtp(packet)` queues an RTP packet, and `send_rtcp(compound)` an RTCP compound, both in the clear,
-    until the next flush; what cannot be sent is counted. `last_heard` is the loop's time, in seconds, of
+    until the next flush; `send_numbered_rtp(packet)` also fills in its transport-wide number, once `number`
+    was called. What cannot be sent is counted. `last_heard` is the loop's time, in seconds, of
     the last datagram that was certainly the peer's: a check with integrity, or media that decrypted;
     before the first, that of the link's making.
     """
@@ -91,6 +93,7 @@ class Link:
         self.last_heard = self._loop.time()
         self.ice = IceLite(self, ground)
         self.send_rtp: Callable[[bytes], None] = self._sealer.send_rtp
+        self.send_numbered_rtp: Callable[[bytes], None] = self._sealer.send_numbered_rtp
         self.send_rtcp: Callable[[bytes], None] = self._sealer.send_rtcp
         ground.counters.links[self.state] += 1
 
@@ -124,6 +127,10 @@ class Link:
             raise ValueError("A peer without a certificate fingerprint cannot be told from an impostor.")
         self._move(LinkEvent.START)
         self._connecting = self._loop.create_task(self._connect(remote_fingerprints, data_channels))
+
+    def number(self, sent: SentPackets) -> None:
+        """Number packets transport-wide, and note in `sent` when each left."""
+        self._sealer.number(sent)
 
     def send_data(self, label: str, text: str) -> bool:
         """Send `text` on a data channel; False, and counted, if it is not open or has too much waiting."""

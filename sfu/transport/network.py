@@ -83,6 +83,11 @@ class Network:
         """Make a link that tells `listener` of what comes."""
         return Link(listener, self._opened, self._certificate, self._buffer)
 
+    def begin(self) -> None:
+        """What links queue from here on leaves now. Each drain begins with it; so does a tick."""
+        if self._ground is not None:
+            self._ground.sockets.set_time(self._loop.time())
+
     def flush(self) -> None:
         """Send what links have queued. Each drain ends with it; call it after queueing outside of one."""
         if self._ground is not None:
@@ -97,6 +102,7 @@ class Network:
     def _drain(self, receive: Callable[[memoryview], tuple[int, Address]]) -> None:
         """Take what a socket holds, up to DRAIN_LIMIT datagrams, and send what came of it."""
         now = self._loop.time()
+        self._opened.sockets.set_time(now)
         before = self.counters.datagrams_in
         octets = self._buffer.octets
         for _ in range(DRAIN_LIMIT):

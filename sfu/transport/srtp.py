@@ -11,6 +11,7 @@ from functools import partial
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
 
+from sfu.rtp.transport_cc import SentPackets, stamp
 from sfu.transport.batch import (
     MAX_PACKET,
     MESSAGE,
@@ -106,7 +107,7 @@ class Opener:
 class Sealer:
     """Encrypts what one peer is sent, straight into the batch that will carry it. Shut until `open`."""
 
-    __slots__ = ("_batch", "_context", "_counters", "_outbox", "_session", "send_rtcp", "send_rtp")
+    __slots__ = ("_batch", "_context", "_counters", "_outbox", "_sent", "_session", "send_rtcp", "send_rtp")
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -114,10 +115,22 @@ class Sealer:
         self._batch: Batch | None = None
         self._session: Session | None = None
         self._context: Pointer = None
+        self._sent: SentPackets | None = None
         self.send_rtp: Callable[[bytes], None] = partial(self._seal, srtp_protect)
         """Queue an RTP packet, in the clear, until the next flush."""
         self.send_rtcp: Callable[[bytes], None] = partial(self._seal, srtp_protect_rtcp)
         """Queue an RTCP compound, in the clear, until the next flush."""
+
+    def number(self, sent: SentPackets) -> None:
+        """Number packets of `send_numbered_rtp` in `sent`."""
+        self._sent = sent
+
+    def send_numbered_rtp(self, packet: bytes) -> None:
+        """Queue an RTP packet, in the clear, whose number is to be filled in (`transport_cc.stamp`)."""
+        batch, sent = self._batch, self._sent
+        if batch is not None and sent is not None:
+            packet = stamp(packet, sent.note(batch.micros, len(packet)))
+        self._seal(srtp_protect, packet)
 
     def open(self, session: Session, batch: Batch, destination: Address) -> None:
         """Begin to send through `batch`, that of the socket of `destination`'s family."""

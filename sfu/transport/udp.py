@@ -49,6 +49,12 @@ class UdpSockets:
         """Return the batch that packets to `address` belong in."""
         return self._by_family[_family(address)][1]
 
+    def set_time(self, now: float) -> None:
+        """What is queued from now on leaves at `now`, in seconds."""
+        micros = int(now * 1e6)
+        for _, batch in self._by_family.values():
+            batch.micros = micros
+
     def flush(self) -> None:
         """Send what the batches hold."""
         for _, batch in self._by_family.values():

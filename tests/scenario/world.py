@@ -31,6 +31,7 @@ from sfu.room.ports import Limits
 from sfu.room.room import Room
 from sfu.rtp import rtcp
 from sfu.rtp.packet import parse
+from sfu.rtp.transport_cc import SentPackets, stamp
 from sfu.signaling.plan import LinkPlan
 from tests.scenario import plans
 from tests.scenario.deltas import applied
@@ -88,6 +89,15 @@ class Link:
         self.last_heard = client.world.now
         self.closed = False
         self._client = client
+        self._sent: SentPackets | None = None
+
+    def number(self, sent: SentPackets) -> None:
+        self._sent = sent
+
+    def send_numbered_rtp(self, packet: bytes) -> None:
+        if self._sent is not None:
+            packet = stamp(packet, self._sent.note(int(self._client.world.now * 1e6), len(packet)))
+        self.send_rtp(packet)
 
     def send_rtp(self, packet: bytes) -> None:
         if not self.closed:  # what waited for its label may come late

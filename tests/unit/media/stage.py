@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 
+from sfu.congestion.allocation import Demand, allocate
 from sfu.media.layer import Layer
 from sfu.media.ports import Format
 from sfu.media.slot import Slot, SlotLine
@@ -11,6 +13,7 @@ from sfu.media.track import Track
 from sfu.media.translation import Profile
 from sfu.rtp import rtcp
 from sfu.rtp.packet import Packet, parse
+from sfu.rtp.payload import read_vp8
 from sfu.rtp.sequence import Seq, Unwrapper
 from tests.unit.rtp import wire
 
@@ -30,12 +33,17 @@ MEDIA_SSRC, RTX_SSRC = 7000, 7001
 
 @dataclass
 class Wire:
-    """An outlet that keeps what it is given."""
+    """An outlet that keeps what it is given. `numbered` counts the packets that it was to number."""
 
     packets: list[bytes] = field(default_factory=list)
     compounds: list[bytes] = field(default_factory=list)
+    numbered: int = 0
 
     def send_rtp(self, packet: bytes) -> None:
+        self.packets.append(packet)
+
+    def send_numbered_rtp(self, packet: bytes) -> None:
+        self.numbered += 1
         self.packets.append(packet)
 
     def send_rtcp(self, compound: bytes) -> None:
@@ -74,6 +82,101 @@ class Labels:
         self.said.append((None if track is None else track.id, rtp_timestamp))
         if self.prompt:
             slot.release()
+
+
+CADENCE = (
+    (0, False),
+    (2, True),
+    (1, True),
+    (2, False),
+    (0, False),
+    (2, False),
+    (1, False),
+    (2, False),
+)
+"""Temporal layer of each frame, and whether it depends on the base alone, as browsers encode VP8."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One packet of a frame. `frame` counts from 0."""
+
+    frame: int
+    temporal: int
+    seq: int
+    timestamp: int
+    payload: bytes
+    marker: bool
+
+
+class Encoder:
+    """VP8 in three temporal layers, 30 frames a second. Its counters wrap soon, unless told otherwise.
+
+    A frame refers to the last one of each layer up to its own; with sync, to the last one of the base.
+    """
+
+    def __init__(self, *, seq: int = 65_530, picture_id: int = 32_764, tl0: int = 252) -> None:
+        self.frames: list[list[Piece]] = []
+        self.references: list[set[int]] = []
+        self._seq, self._picture_id, self._tl0 = seq, picture_id, tl0
+        self._last: dict[int, int] = {}
+        self._step = 0
+
+    def encode(self, packets: int = 1, *, key: bool = False) -> list[Piece]:
+        """Return the next frame."""
+        key = key or not self.frames
+        self._step = 0 if key else (self._step + 1) % len(CADENCE)
+        temporal, sync = CADENCE[self._step]
+        self._picture_id = (self._picture_id + 1) & 0x7FFF
+        if temporal == 0:
+            self._tl0 = (self._tl0 + 1) & 0xFF
+        number = len(self.frames)
+        if key:
+            self._last.clear()
+        below = (0,) if sync else range(temporal + 1)
+        self.references.append({self._last[each] for each in below if each in self._last})
+        self._last[temporal] = number
+        pieces = [self._piece(number, temporal, sync, at, packets, key) for at in range(packets)]
+        self.frames.append(pieces)
+        return pieces
+
+    def _piece(self, frame: int, temporal: int, sync: bool, at: int, packets: int, key: bool) -> Piece:
+        self._seq += 1
+        payload = bytearray(
+            wire.vp8(
+                key=key,
+                picture_id=self._picture_id,
+                tl0=self._tl0,
+                tid=temporal,
+                start=at == 0,
+                body=b"%d/%d" % (frame, at),
+            )
+        )
+        payload[5] |= 0x20 if sync else 0
+        return Piece(frame, temporal, self._seq, 3000 * frame, bytes(payload), at == packets - 1)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A packet of an `Encoder` as a receiver sees it. `frame` and `at` say which one it is."""
+
+    seq: Seq
+    timestamp: int
+    picture_id: int
+    tl0: int
+    frame: int
+    at: int
+
+
+def seen(packets: list[Packet]) -> list[Seen]:
+    """Return what a receiver sees of media packets, their numbers unwrapped."""
+    found = []
+    for packet, seq in zip(packets, unwrapped(packets), strict=True):
+        payload = read_vp8(packet.data, packet.payload_start, packet.payload_end)
+        body = packet.data[packet.payload_start + payload.size + 1 :]
+        frame, _, at = body.partition(b"/")
+        found.append(Seen(seq, packet.timestamp, payload.picture_id, payload.tl0, int(frame), int(at)))
+    return found
 
 
 class Publisher:
@@ -137,6 +240,17 @@ class Publisher:
         assert packet is not None
         chosen.receive(packet, repaired=repaired)
 
+    def send_piece(self, piece: Piece, *, now: float, layer: int = 0) -> None:
+        """Let a packet of an encoded frame arrive."""
+        self.send(
+            piece.seq,
+            now=now,
+            layer=layer,
+            timestamp=piece.timestamp,
+            payload=piece.payload,
+            marker=piece.marker,
+        )
+
     def pad(self, seq: int, *, now: float, layer: int = 0) -> None:
         """Let a packet without payload arrive."""
         self.send(seq, now=now, layer=layer, payload=b"", padding=200)
@@ -149,11 +263,32 @@ def microphone(name: str = "a.0", ssrc: int = 2000) -> Publisher:
 
 @dataclass
 class Screen:
-    """A slot, the client's link behind it, and what the client is told."""
+    """A slot, the client's link behind it, and what the client is told. The network carries everything."""
 
     slot: Slot
     link: Wire
     labels: Labels
+
+    def show(self, track: Track, height: int, now: float) -> None:
+        """Show a track as a room does: let the slot know, and give it the best there is for it."""
+        self.slot.show(track, height, now)
+        self.share(now)
+
+    def tick(self, now: float) -> None:
+        """Let time pass as a room does, every quarter of a second."""
+        self.slot.tick(now)
+        self.share(now)
+
+    def share(self, now: float) -> None:
+        """Give a video slot what a room with all the bandwidth would; sound needs no sharing out."""
+        slot, track = self.slot, self.slot.track
+        if track is None or slot.kind == "audio":
+            return
+        (grant,) = allocate(inf, [Demand(slot.mid, track.options(now), slot.height, "grid")])
+        if grant.option is None:
+            slot.give(None, 0, now)
+        else:
+            slot.give(track.layer(grant.option.rank), grant.option.temporal, now)
 
 
 def screen(

@@ -85,7 +85,7 @@ def test_mid_and_rid_decide_and_are_learned_once() -> None:
 
 def test_a_layer_appears_before_its_first_packet_is_forwarded() -> None:
     shown = screen()
-    ingress = Ingress(lambda layer: shown.slot.show(layer.track, 720, 1.0))
+    ingress = Ingress(lambda layer: shown.show(layer.track, 720, 1.0))
     track = Track("p.1", "video", (VP8,), IDS, Wire())
     ingress.lines["1"] = Line(track)
     ingress.receive(media(10, 1, key=True), 1.0)
@@ -304,7 +304,7 @@ def test_two_ssrcs_cannot_take_a_rid_from_each_other_with_every_packet() -> None
     """Each time, everybody who watches is told: one peer could keep all others busy."""
     shown = screen()
     door = Door()
-    door.ingress = Ingress(lambda layer: shown.slot.show(layer.track, 720, door.now))
+    door.ingress = Ingress(lambda layer: shown.show(layer.track, 720, door.now))
     door.add("1", rids=("q",))
     for seq in range(1000):
         for ssrc in (10, 30):
@@ -319,7 +319,7 @@ def test_two_ssrcs_cannot_take_a_rid_from_each_other_with_every_packet() -> None
 def test_a_slot_goes_on_with_the_new_ssrc(rids: tuple[str, ...]) -> None:
     shown = screen()
     door = Door()
-    door.ingress = Ingress(lambda layer: shown.slot.show(layer.track, 720, door.now))
+    door.ingress = Ingress(lambda layer: shown.show(layer.track, 720, door.now))
     door.add("1", rids=rids)
     for ssrc in (10, 30):
         door.send(ssrc, 1, mid="1", rid="q", key=True)
@@ -336,7 +336,7 @@ def test_a_line_that_is_removed_takes_its_streams_along() -> None:
     door.resend(media(10, 2, mid="1", repaired="q"), ssrc=20, seq=1)
     door.send(12, 1, mid="0", payload_type=111)
     shown = screen()
-    shown.slot.show(camera, 720, 1.0)
+    shown.show(camera, 720, 1.0)
     door.send(10, 3, key=True)
     door.ingress.remove("1")
     door.ingress.remove("1")

@@ -9,7 +9,7 @@ from tests.unit.rtp import wire
 def test_a_packet_reaches_every_slot_the_layer_plays_in() -> None:
     publisher, screens = Publisher(), [screen() for _ in range(5)]
     for shown in screens:
-        shown.slot.show(publisher.track, 720, 1.0)
+        shown.show(publisher.track, 720, 1.0)
     publisher.send(1, now=1.0, key=True)
     screens[2].slot.clear()
     publisher.send(2, now=1.1)
@@ -18,7 +18,7 @@ def test_a_packet_reaches_every_slot_the_layer_plays_in() -> None:
 
 def test_a_foreign_payload_type_is_counted_and_goes_nowhere() -> None:
     publisher, shown = Publisher(), screen()
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     publisher.send(1, now=1.0, key=True)
     publisher.send(2, now=1.1, payload_type=35)
     assert len(shown.link.take()) == 1

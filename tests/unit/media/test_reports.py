@@ -6,7 +6,7 @@ from sfu.media.reports import publisher_reports, slot_reports
 from sfu.media.slot import Slot, SlotLine
 from sfu.media.track import SENDER_SSRC
 from sfu.rtp import rtcp
-from tests.unit.media.stage import AUDIO_PROFILE, VIDEO_PROFILE, Labels, Publisher, Wire, microphone
+from tests.unit.media.stage import AUDIO_PROFILE, VIDEO_PROFILE, Labels, Publisher, Screen, Wire, microphone
 
 DATAGRAM = 1200
 
@@ -22,6 +22,13 @@ def test_a_publisher_is_told_of_all_layers_and_may_send_so_much() -> None:
     assert isinstance(remb, rtcp.Remb)
     assert remb.ssrcs == (1000, 1001, 1002)
     assert remb.bitrate_bps == pytest.approx(3_000_000, rel=1e-4)
+
+
+def test_who_finds_out_how_much_it_may_send_is_told_no_bitrate() -> None:
+    (compound,) = publisher_reports(Publisher(rids=("q", "h")).layers, None, 1.0)
+    (report,) = rtcp.parse(compound)
+    assert isinstance(report, rtcp.ReceiverReport)
+    assert [block.ssrc for block in report.reports] == [1000, 1001]
 
 
 def test_a_publisher_of_sound_alone_is_told_no_bitrate() -> None:
@@ -56,7 +63,8 @@ def test_only_slots_that_played_report_and_many_take_several_datagrams() -> None
     assert list(slot_reports(slots, 0.0, 0.0)) == []
     camera, sound = Publisher(), microphone()
     for slot in slots[:120]:
-        slot.show((camera if slot.kind == "video" else sound).track, 720, 1.0)
+        shown = Screen(slot, Wire(), Labels())
+        shown.show((camera if slot.kind == "video" else sound).track, 720, 1.0)
     camera.send(1, now=1.0, key=True)
     sound.send(1, now=1.0, payload=b"opus")
     compounds = list(slot_reports(slots, 100.0, 1.0))

@@ -22,10 +22,10 @@ from tests.unit.rtp import wire
 def cut_between(first: Publisher, second: Publisher, *, at: float = 10.0, pause: float = 0.033) -> Screen:
     """Show two frames of the first, and cut to the second `pause` seconds later."""
     shown = screen()
-    shown.slot.show(first.track, 720, at)
+    shown.show(first.track, 720, at)
     first.send(500, now=at, key=True)
     first.send(501, now=at + 0.033)
-    shown.slot.show(second.track, 720, at + 0.04)
+    shown.show(second.track, 720, at + 0.04)
     second.send(60_000, now=at + 0.033 + pause, key=True)
     return shown
 
@@ -44,9 +44,9 @@ def test_the_ssrc_never_changes() -> None:
 def test_the_former_source_plays_until_the_key_frame() -> None:
     first, second = Publisher("a.1"), Publisher("b.1")
     shown = screen()
-    shown.slot.show(first.track, 720, 1.0)
+    shown.show(first.track, 720, 1.0)
     first.send(1, now=1.0, key=True)
-    shown.slot.show(second.track, 720, 1.1)
+    shown.show(second.track, 720, 1.1)
     second.send(9, now=1.12)
     first.send(2, now=1.13)
     assert len(shown.link.take()) == 2
@@ -59,7 +59,7 @@ def test_the_former_source_plays_until_the_key_frame() -> None:
 
 def test_nothing_is_sent_before_the_first_key_frame() -> None:
     publisher, shown = Publisher(), screen()
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     publisher.send(1, now=1.0)
     publisher.send(2, now=1.01, payload=wire.vp8(key=True, start=False))
     assert shown.link.take() == []
@@ -68,7 +68,7 @@ def test_nothing_is_sent_before_the_first_key_frame() -> None:
 
 def test_gaps_of_real_loss_are_kept() -> None:
     publisher, shown = Publisher(), screen()
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     for seq in (65_533, 65_534, 1, 2):
         publisher.send(seq, now=1.0, key=seq == 65_533)
     seqs = unwrapped(shown.link.take())
@@ -77,7 +77,7 @@ def test_gaps_of_real_loss_are_kept() -> None:
 
 def test_marker_and_payload_pass_unchanged_and_the_payload_type_is_the_receivers() -> None:
     publisher, shown = Publisher(), screen()
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     payload = wire.vp8(key=True, picture_id=5, tl0=6, tid=1, body=bytes(1000))
     publisher.send(1, now=1.0, payload=payload, marker=True)
     publisher.send(2, now=1.0)
@@ -103,11 +103,11 @@ def test_a_videos_timestamp_advances_by_one_tick_at_least() -> None:
 
 def test_the_last_frame_counts_from_its_first_packet() -> None:
     first, second, shown = Publisher("a.1"), Publisher("b.1"), screen()
-    shown.slot.show(first.track, 720, 1.0)
+    shown.show(first.track, 720, 1.0)
     first.send(1, now=1.0, timestamp=0, key=True)
     first.send(2, now=2.0, timestamp=90_000)
     first.send(3, now=2.5, timestamp=90_000)
-    shown.slot.show(second.track, 720, 2.5)
+    shown.show(second.track, 720, 2.5)
     second.send(1, now=2.6, key=True)
     *_, before, after = shown.link.take()
     assert after.timestamp - before.timestamp == 54_000
@@ -116,9 +116,9 @@ def test_the_last_frame_counts_from_its_first_packet() -> None:
 def test_a_cut_after_a_single_frame_moves_on_as_well() -> None:
     """A shared screen may show one frame for minutes."""
     first, second, shown = Publisher("a.1"), Publisher("b.1"), screen()
-    shown.slot.show(first.track, 720, 1.0)
+    shown.show(first.track, 720, 1.0)
     first.send(1, now=1.0, key=True)
-    shown.slot.show(second.track, 720, 61.0)
+    shown.show(second.track, 720, 61.0)
     second.send(1, now=61.0, key=True)
     before, after = shown.link.take()
     assert after.timestamp - before.timestamp == 60 * 90_000
@@ -126,7 +126,7 @@ def test_a_cut_after_a_single_frame_moves_on_as_well() -> None:
 
 def test_timestamps_wrap() -> None:
     publisher, shown = Publisher(), screen(start=0x7FFF_FFFF)
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     publisher.send(1, now=1.0, timestamp=0, key=True)
     publisher.send(2, now=2.0, timestamp=0x8000_0001)
     first, second = shown.link.take()
@@ -139,10 +139,10 @@ def test_timestamps_wrap() -> None:
 )
 def test_audio_advances_by_whole_frames_and_one_at_least(pause: float, frames: int) -> None:
     first, second, shown = microphone("a.0"), microphone("b.0"), screen(AUDIO_PROFILE)
-    shown.slot.show(first.track, 0, 1.0)
+    shown.show(first.track, 0, 1.0)
     first.send(1, now=1.0, clock=48_000, payload=b"opus")
     first.send(2, now=1.02, clock=48_000, payload=b"opus")
-    shown.slot.show(second.track, 0, 1.02)
+    shown.show(second.track, 0, 1.02)
     second.send(40, now=1.02 + pause, clock=48_000, payload=b"opus")
     _, before, after = shown.link.take()
     assert after.timestamp - before.timestamp == 960 * frames
@@ -150,9 +150,9 @@ def test_audio_advances_by_whole_frames_and_one_at_least(pause: float, frames: i
 
 def test_audio_cuts_at_any_packet_and_asks_for_nothing() -> None:
     first, second, shown = microphone("a.0"), microphone("b.0"), screen(AUDIO_PROFILE)
-    shown.slot.show(first.track, 0, 1.0)
+    shown.show(first.track, 0, 1.0)
     first.send(1, now=1.0, payload=b"opus")
-    shown.slot.show(second.track, 0, 1.01)
+    shown.show(second.track, 0, 1.01)
     second.send(9, now=1.02, payload=b"opus")
     seqs = unwrapped(shown.link.take())
     assert [seq - seqs[0] for seq in seqs] == [0, 1]
@@ -169,7 +169,7 @@ def layer_switch(old: SenderReport | None, new: SenderReport | None, arrival: fl
     By the publisher's clocks the new layer's key frame was taken 3000 ticks after the last old frame.
     """
     publisher, shown = Publisher(rids=("q", "h")), screen()
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     publisher.send(1, now=1.0, layer=1, timestamp=10_000, key=True)
     publisher.send(2, now=1.02, layer=1, timestamp=0xFFFF_F000)
     publisher.send(1, now=1.02, timestamp=50_000)
@@ -177,7 +177,7 @@ def layer_switch(old: SenderReport | None, new: SenderReport | None, arrival: fl
         publisher.layers[1].set_clock(old, 1.0)
     if new is not None:
         publisher.layers[0].set_clock(new, 1.0)
-    shown.slot.show(publisher.track, 180, 1.03)
+    shown.show(publisher.track, 180, 1.03)
     publisher.send(2, now=arrival, timestamp=700_000, key=True)
     _, before, after = shown.link.take()
     assert shown.slot.playing is publisher.layers[0]
@@ -231,7 +231,7 @@ def play(
     publisher: Publisher, shown: Screen, first: int, ids: list[tuple[int, int]], short: bool = False
 ) -> None:
     """Show a publisher whose frames have these picture ids and TL0 indices; the first is a key frame."""
-    shown.slot.show(publisher.track, 720, first / 10)
+    shown.show(publisher.track, 720, first / 10)
     for index, (picture_id, tl0) in enumerate(ids):
         payload = wire.vp8(key=index == 0, picture_id=picture_id, tl0=tl0, tid=0, short=short)
         publisher.send(first + index, now=(first + index) / 10, payload=payload)
@@ -287,7 +287,7 @@ def test_vp9_counts_on_likewise() -> None:
     shown = screen(Profile((theirs,), ()))
     for name, first, picture_id, tl0 in (("a.1", 1, 10, 20), ("b.1", 50, 3, 200)):
         publisher = Publisher(name, formats=(ours,))
-        shown.slot.show(publisher.track, 720, first / 10)
+        shown.show(publisher.track, 720, first / 10)
         payloads = [
             wire.vp9(key=True, picture_id=picture_id, tl0=tl0),
             wire.vp9(picture_id=picture_id + 1, tl0=tl0 + 1),
@@ -301,7 +301,7 @@ def test_a_source_without_counters_is_left_alone() -> None:
     shown = screen()
     play(Publisher("a.1"), shown, 1, [(5, 5)])
     plain = Publisher("b.1")
-    shown.slot.show(plain.track, 720, 5.0)
+    shown.show(plain.track, 720, 5.0)
     plain.send(1, now=5.0, key=True)
     assert shown.link.take()[1].data[12:] == wire.vp8(key=True)
 
@@ -312,7 +312,7 @@ def test_a_source_without_counters_is_left_alone() -> None:
 def test_a_track_in_a_format_the_receiver_lacks_is_not_shown() -> None:
     ours = Format("AV1", "0", 41, None, 90_000)
     publisher, shown = Publisher(formats=(ours,)), screen()
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     publisher.send(1, now=1.0, payload=b"\x18media")
     assert shown.link.take() == []
     assert shown.slot.drops[Drop.NOT_NEGOTIATED] == 1

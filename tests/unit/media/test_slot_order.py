@@ -12,7 +12,7 @@ from tests.unit.rtp import wire
 def watched(rids: tuple[str | None, ...] = (None,)) -> tuple[Publisher, Screen]:
     """Return a publisher whose packets 100 (a key frame) and 101 were shown."""
     publisher, shown = Publisher(rids=rids), screen()
-    shown.slot.show(publisher.track, 720 if len(rids) == 1 else 180, 1.0)
+    shown.show(publisher.track, 720 if len(rids) == 1 else 180, 1.0)
     send(publisher, 100, key=True)
     send(publisher, 101)
     return publisher, shown
@@ -93,7 +93,7 @@ def test_padding_that_padding_overtook_leaves_a_hole() -> None:
 
 def test_padding_before_the_first_key_frame_means_nothing() -> None:
     publisher, shown = Publisher(), screen()
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     publisher.pad(99, now=1.0)
     send(publisher, 100, key=True)
     send(publisher, 101)
@@ -124,7 +124,7 @@ def test_a_late_packet_does_not_turn_the_clock_back() -> None:
 
 def test_late_packets_of_before_the_cut_are_dropped() -> None:
     publisher, shown = Publisher(), screen()
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     send(publisher, 98)
     send(publisher, 100, key=True)
     send(publisher, 99)
@@ -136,7 +136,7 @@ def test_late_packets_of_the_former_source_are_dropped() -> None:
     publisher, shown = watched()
     send(publisher, 103)
     other = Publisher("b.1")
-    shown.slot.show(other.track, 720, 1.1)
+    shown.show(other.track, 720, 1.1)
     send(other, 7, key=True, now=1.2)
     send(publisher, 102)
     assert places(shown) == [(100, 100), (101, 101), (103, 103), (104, 7)]
@@ -149,7 +149,7 @@ def test_late_packets_of_a_pause_are_dropped() -> None:
     for seq in (102, 103, 105):
         send(publisher, seq)
     publisher.track.mute(False)
-    shown.slot.show(publisher.track, 720, 2.0)
+    shown.show(publisher.track, 720, 2.0)
     send(publisher, 110, key=True)
     send(publisher, 104)
     for seq in range(111, 115):
@@ -164,7 +164,7 @@ def test_late_packets_of_before_a_pause_find_their_places() -> None:
     publisher.track.mute(True)
     send(publisher, 104)
     publisher.track.mute(False)
-    shown.slot.show(publisher.track, 720, 2.0)
+    shown.show(publisher.track, 720, 2.0)
     send(publisher, 110, key=True)
     send(publisher, 102)
     assert places(shown) == [(100, 100), (101, 101), (103, 103), (104, 110), (102, 102)]

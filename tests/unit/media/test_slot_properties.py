@@ -119,10 +119,10 @@ class World:
         for key in (False, True):
             self.deliver(self.watched, self.next[self.watched], "media", key)
             self.next[self.watched] += 1
-            self.shown.slot.show(self.publishers[publisher].track, (300, 700)[layer], self.now)
+            self.shown.show(self.publishers[publisher].track, (300, 700)[layer], self.now)
 
     def show(self) -> None:
-        self.shown.slot.show(self.random.choice(self.publishers).track, 700, self.now)
+        self.shown.show(self.random.choice(self.publishers).track, 700, self.now)
 
     def mute(self) -> None:
         self.random.choice(self.publishers).track.mute(self.random.random() < 0.5)
@@ -140,7 +140,7 @@ class World:
 
     def tick(self) -> None:
         self.now += self.random.choice([0.01, 0.3, 4.0])
-        self.shown.slot.tick(self.now)
+        self.shown.tick(self.now)
 
 
 stories = given(seed=st.integers(0, 2**32), length=st.integers(0, 400))

@@ -9,7 +9,7 @@ from tests.unit.media.stage import Publisher, screen
 
 def test_what_tracks_and_slots_counted_adds_up() -> None:
     publisher, shown = Publisher(), screen()
-    shown.slot.show(publisher.track, 720, 1.0)
+    shown.show(publisher.track, 720, 1.0)
     publisher.send(1, now=1.0, key=True)
     publisher.send(4, now=1.1)
     publisher.send(4, now=1.1)

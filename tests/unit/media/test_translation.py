@@ -43,7 +43,7 @@ def test_agreed_extensions_reach_the_receiver_under_its_ids_and_others_do_not() 
     wide = screen(Profile((THEIR_VP8,), ((LEVEL, 2), (TIME, 20))))
     none = screen()
     for shown in (narrow, wide, none):
-        shown.slot.show(publisher.track, 720, 1.0)
+        shown.show(publisher.track, 720, 1.0)
     elements = {1: b"\x30", 2: b"mid", 7: b"unknown", 15: b"123"}
     publisher.send(1, now=1.0, key=True, extensions=wire.two_byte(elements))
     publisher.send(2, now=1.0)

@@ -67,6 +67,37 @@ def test_vp9(payload: str, key_frame: bool, picture_id: int, bits: int, tl0: int
 
 
 @pytest.mark.parametrize(
+    ("codec", "payload", "temporal", "sync", "numbers_frames"),
+    [
+        ("VP8", "90 e0 8123 2a 00 00 9d", 0, False, True),
+        ("VP8", "90 e0 8123 2a 20 00 9d", 0, True, True),
+        ("VP8", "90 e0 8123 2a 40 01 9d", 1, False, True),
+        ("VP8", "80 e0 8123 2a 60 01 9d", 1, True, True),
+        ("VP8", "90 e0 8123 2a bf 01 9d", 2, True, True),
+        ("VP8", "90 e0 8123 2a df 01 9d", 3, False, True),
+        ("VP8", "90 f0 23 2a 60 01 9d", 1, True, True),
+        ("VP8", "90 20 60 01 9d", 1, True, False),
+        ("VP8", "90 10 ff 01 9d", 0, False, False),
+        ("VP8", "90 80 8123 01 9d", 0, False, True),
+        ("VP8", "10 01 9d", 0, False, False),
+        ("VP9", "a8 8123 00 2a 82", 0, False, False),
+        ("VP9", "a8 8123 10 2a 82", 0, True, False),
+        ("VP9", "e8 8123 2f 2a 82", 1, False, False),
+        ("VP9", "e8 8123 50 2a 82", 2, True, False),
+        ("VP9", "b8 8123 f0 82", 7, True, False),
+        ("VP9", "2c 70 2a 82", 3, True, False),
+        ("VP9", "88 8123 82", 0, False, False),
+        ("H264", "78 ffff 68", 0, False, False),
+        ("AV1", "18 0a0b", 0, False, False),
+        ("opus", "ff ff", 0, False, False),
+    ],
+)
+def test_temporal_layers(codec: str, payload: str, temporal: int, sync: bool, numbers_frames: bool) -> None:
+    said = read(codec, bytes.fromhex(payload))
+    assert (said.temporal, said.sync, said.numbers_frames) == (temporal, sync, numbers_frames)
+
+
+@pytest.mark.parametrize(
     ("codec", "payload", "key_frame"),
     [
         ("H264", "67 42c01f", True),
@@ -158,5 +189,6 @@ def test_rewriting_moves_the_counters_and_nothing_else(
         assert again.picture_id == (said.picture_id + by[0]) & mask
         assert again.tl0 == (-1 if tl0 is None else (tl0 + by[1]) & 0xFF)
         assert (again.size, again.key_frame) == (said.size, said.key_frame)
+        assert (again.temporal, again.sync) == (said.temporal, said.sync)
         back = again.rewrite(moved[: said.size], -by[0], -by[1]) + moved[said.size :]
         assert back == payload

@@ -36,7 +36,7 @@ def test_a_codec_is_read_whole() -> None:
         "a=fmtp:97 apt=96;rtx-time=3000",
     )
     assert accepted("video", "96 97", *lines) == (
-        Codec(96, "VP8", 90000, 1, "max-fs=12288; max-fr=60", 97, ("nack", "nack pli")),
+        Codec(96, "VP8", 90000, 1, "max-fs=12288; max-fr=60", 97, ("nack", "nack pli", "transport-cc")),
     )
 
 

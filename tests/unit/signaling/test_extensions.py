@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from sfu.rtp import transport_cc
 from sfu.signaling import extensions
 from sfu.signaling.capabilities import DEFAULT
 from sfu.signaling.extensions import KNOWN, Use, accepted_from_publisher, accepted_on_slot
@@ -28,7 +29,8 @@ def read(*extmaps: str) -> Section:
         (extensions.REPAIRED_RID, True, False),
         (extensions.AUDIO_LEVEL, True, True),
         (extensions.ABS_SEND_TIME, False, True),
-        (extensions.TRANSPORT_CC, False, False),
+        (extensions.TRANSPORT_CC, True, True),
+        (extensions.TRANSPORT_CC_02, False, False),
         (extensions.DEPENDENCY_DESCRIPTOR, False, False),
         (extensions.VIDEO_ORIENTATION, False, False),
         (extensions.ABS_CAPTURE_TIME, True, True),
@@ -99,20 +101,19 @@ def test_one_id_for_two_extensions_in_a_bundle_is_refused() -> None:
         negotiate(text, golden.LOCAL)
 
 
-def test_transport_wide_congestion_control_is_turned_on_by_data_alone() -> None:
+def test_transport_wide_congestion_control_is_turned_off_by_data_alone() -> None:
     capabilities = replace(
         DEFAULT,
-        feedback={kind: kept | {"transport-cc"} for kind, kept in DEFAULT.feedback.items()},
-        extensions=KNOWN | {extensions.TRANSPORT_CC: Use(True, True, "estimates")},
+        feedback={kind: kept - {"transport-cc"} for kind, kept in DEFAULT.feedback.items()},
+        extensions=KNOWN | {extensions.TRANSPORT_CC: Use(False, False, "an experiment")},
     )
+    assert "transport" in golden.read("chromium-small")
     negotiation = negotiate(golden.read("chromium-small"), golden.LOCAL, capabilities)
-    for line in (*negotiation.plan.publish, *negotiation.plan.slots):
-        assert "transport-cc" in line.codecs[0].feedback
-        assert f"a=rtcp-fb:{line.codecs[0].payload_type} transport-cc\r\n" in negotiation.answer
-    for publish in negotiation.plan.publish:
-        assert extensions.TRANSPORT_CC in publish.extensions.values()
-    for slot in negotiation.plan.slots:
-        assert extensions.TRANSPORT_CC in slot.extensions
+    assert "transport" not in negotiation.answer
+
+
+def test_extension_and_node_mean_the_same_numbers() -> None:
+    assert extensions.TRANSPORT_CC == transport_cc.EXTENSION
 
 
 def test_every_policy_has_its_reason() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 from aiortc.sdp import SessionDescription
 
-from sfu.signaling.extensions import MID, REPAIRED_RID, RID
+from sfu.signaling.extensions import MID, REPAIRED_RID, RID, TRANSPORT_CC
 from sfu.signaling.negotiate import LocalDescription, negotiate
 from sfu.signaling.plan import Codec, LinkPlan
 from sfu.signaling.sdp import Limits, Section, parse
@@ -170,7 +170,27 @@ def test_vp8_comes_first_and_video_can_be_repaired(name: str) -> None:
             assert line.codecs[0].name == ("VP9" if "av1" in name else "VP8")
             assert all(codec.rtx_payload_type for codec in line.codecs)
             assert all({"nack", "nack pli", "goog-remb"} <= set(codec.feedback) for codec in line.codecs)
-            assert not any("transport-cc" in codec.feedback for codec in line.codecs)
+
+
+@pytest.mark.parametrize("name", golden.NAMES)
+def test_packets_are_numbered_and_acknowledged_wherever_the_client_offers_it(name: str) -> None:
+    """Both ways, and never numbered without feedback. aiortc offers neither.
+
+    Nor does Chromium once it was answered without: its later offers were recorded then.
+    """
+    offer = parse(golden.read(name), LIMITS)
+    offered = {
+        section.first("mid")
+        for section in offer.sections
+        if any(TRANSPORT_CC in line.split() for line in section.all("extmap"))
+    }
+    plan = negotiate(golden.read(name), golden.LOCAL).plan
+    numbered = {publish.mid for publish in plan.publish if TRANSPORT_CC in publish.extensions.values()}
+    numbered |= {slot.mid for slot in plan.slots if TRANSPORT_CC in slot.extensions}
+    assert numbered == offered - set(plan.inactive) - set(plan.rejected)
+    assert bool(numbered) is (TRANSPORT_CC in golden.read(name))
+    for line in (*plan.publish, *plan.slots):
+        assert line.mid not in numbered or "transport-cc" in line.codecs[0].feedback
 
 
 @pytest.mark.parametrize("name", golden.NAMES)
