@@ -262,8 +262,8 @@ class Encodings(NodeMessage, frozen=True, kw_only=True, tag="encodings"):
     """Which layers of a published video m-line somebody needs; the client does not send the others.
 
     The layer of a track without simulcast has the empty RID. No RIDs: nobody needs any of it. Replaces
-    the message before it. An m-line begins with all layers needed, and the client keeps what it was told
-    for as long as its PeerConnection lives. Told again after a `welcome`: what was under way is lost.
+    the message before it. A track begins with all layers needed, and the client keeps what it was told
+    over an ICE restart. Told again after a `welcome`: what was under way is lost.
     """
 
     mid: Mid

@@ -12,8 +12,8 @@ const track = (id, source, muted = false) => ({
   height: 0,
 });
 const peer = (id, ...tracks) => ({ id, name: `Name of ${id}`, user: null, connected: true, tracks });
-const scene = (peers, { me = "me", speakers = [], order = [] } = {}) =>
-  tilesOf({ room: { version: 1, room: "r", peers }, me, speakers, order });
+const scene = (peers, { me = "me", speakers = [], order = [], quality = [] } = {}) =>
+  tilesOf({ room: { version: 1, room: "r", peers }, me, speakers, order, quality });
 
 test("everybody has a tile, oneself apart, and each screen shared by others one more", () => {
   const { others, screens, self } = scene([
@@ -43,6 +43,34 @@ test("who is muted does not speak", () => {
   assert.deepEqual(
     others.map(({ speaking }) => speaking),
     [false, true],
+  );
+});
+
+test("a picture is paused where the network here is too slow for it, and nowhere else", () => {
+  const slot = (track, reason) => ({ mid: track, track, reason });
+  const people = [
+    peer("a", track("a.1", "camera"), track("a.2", "screen")),
+    peer("b", track("b.1", "camera")),
+    peer("c", track("c.1", "camera", true)),
+    peer("d"),
+  ];
+  const { others, screens } = scene(people, {
+    quality: [
+      slot("a.1", "bandwidth"),
+      slot("a.2", "no_bandwidth"),
+      slot("b.1", "no_bandwidth"),
+      slot("c.1", "no_bandwidth"),
+    ],
+  });
+  assert.deepEqual(
+    [...others, ...screens].map(({ key, paused }) => [key, paused]),
+    [
+      ["a/camera", false],
+      ["b/camera", true],
+      ["c/camera", false],
+      ["d/camera", false],
+      ["a/screen", true],
+    ],
   );
 });
 

@@ -8,31 +8,38 @@
 /**
  * @typedef {import("../lib/protocol.js").PeerInfo} PeerInfo
  * @typedef {import("../lib/protocol.js").Room} Room
+ * @typedef {import("../lib/protocol.js").SlotQuality} SlotQuality
  * @typedef {{key: string, peer: string, name: string, source: "camera" | "screen", track: string | null, self: boolean,
- *   muted: boolean, speaking: boolean, connected: boolean}} Tile
- *   `track`: the video to show, null while there is none; `key` names the tile for as long as it exists
+ *   muted: boolean, speaking: boolean, connected: boolean, paused: boolean}} Tile
+ *   `track`: the video to show, null while there is none; `paused`: it is held back, as the network here is
+ *   too slow for it; `key` names the tile for as long as it exists
  */
 
 export const PER_PAGE = 9;
 
 /**
  * All tiles of a room: the others' cameras in `order`, every screen shared by others, and oneself last.
- * @param {{room: Room, me: string, speakers: string[], order: string[]}} now
+ * @param {{room: Room, me: string, speakers: string[], order: string[], quality: SlotQuality[]}} now
  * @returns {{others: Tile[], screens: Tile[], self: Tile | null}}
  */
-export function tilesOf({ room, me, speakers, order }) {
-  const tile = (/** @type {PeerInfo} */ peer) => cameraTile(peer, me, speakers);
+export function tilesOf({ room, me, speakers, order, quality }) {
+  const heldBack = quality.flatMap(({ track, reason }) => (reason === "no_bandwidth" ? [track] : []));
+  const tile = (/** @type {PeerInfo} */ peer) => cameraTile(peer, me, speakers, heldBack);
   const others = room.peers.filter((peer) => peer.id !== me);
   const self = room.peers.find((peer) => peer.id === me);
+  const screens = others.flatMap((peer) => screenTile(peer, heldBack));
   const place = new Map(order.map((id, i) => [id, i]));
   const inOrder = others.toSorted(
     (a, b) => (place.get(a.id) ?? Infinity) - (place.get(b.id) ?? Infinity) || 0,
   );
-  return { others: inOrder.map(tile), screens: others.flatMap(screenTile), self: self ? tile(self) : null };
+  return { others: inOrder.map(tile), screens, self: self ? tile(self) : null };
 }
 
-/** @param {PeerInfo} peer @param {string} me @param {string[]} speakers @returns {Tile} */
-function cameraTile(peer, me, speakers) {
+/**
+ * @param {PeerInfo} peer @param {string} me @param {string[]} speakers @param {string[]} heldBack tracks
+ * @returns {Tile}
+ */
+function cameraTile(peer, me, speakers, heldBack) {
   const camera = peer.tracks.find(({ source }) => source === "camera");
   const microphone = peer.tracks.find(({ source }) => source === "microphone");
   const muted = microphone?.muted ?? true;
@@ -46,11 +53,12 @@ function cameraTile(peer, me, speakers) {
     muted,
     speaking: !muted && speakers.includes(peer.id),
     connected: peer.connected,
+    paused: camera !== undefined && !camera.muted && heldBack.includes(camera.id),
   };
 }
 
-/** @param {PeerInfo} peer @returns {Tile[]} */
-function screenTile(peer) {
+/** @param {PeerInfo} peer @param {string[]} heldBack @returns {Tile[]} */
+function screenTile(peer, heldBack) {
   const screen = peer.tracks.find(({ source, muted }) => source === "screen" && !muted);
   if (!screen) return [];
   const shared = {
@@ -60,7 +68,8 @@ function screenTile(peer) {
     source: /** @type {const} */ ("screen"),
     track: screen.id,
   };
-  return [{ ...shared, self: false, muted: false, speaking: false, connected: peer.connected }];
+  const paused = heldBack.includes(screen.id);
+  return [{ ...shared, self: false, muted: false, speaking: false, connected: peer.connected, paused }];
 }
 
 /**

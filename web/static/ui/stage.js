@@ -41,6 +41,7 @@ export class Stage {
     const { call, local } = meeting;
     call.on("room", () => this.draw());
     call.on("speakers", () => this.draw());
+    call.on("quality", () => this.draw());
     call.link.on("slots", () => this.#takeSlots());
     call.link.on("label", (slot) => this.#videos.find((video) => video.slot === slot)?.labelled());
     local.on("change", ({ source }) => source === "camera" && this.#showSelf());
@@ -81,6 +82,7 @@ export class Stage {
       me: call.peer ?? "",
       speakers: call.speakers,
       order: this.#order.peers,
+      quality: call.quality,
     });
     const placed = this.#arrange(scene, size);
     this.#place(placed);

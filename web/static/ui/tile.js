@@ -23,7 +23,7 @@ export class Tile {
   /** @param {TileModel} model @param {boolean} pinned */
   update(model, pinned) {
     this.model = model;
-    const { peer, track, source, self, muted, speaking, connected } = model;
+    const { peer, track, source, self, muted, speaking, connected, paused } = model;
     const data = {
       peer,
       track: track ?? "",
@@ -32,6 +32,7 @@ export class Tile {
       muted,
       speaking,
       connected,
+      paused,
       hue: hueOf(model.name),
     };
     for (const [key, value] of Object.entries(data)) setData(this.element, key, String(value));
@@ -85,12 +86,13 @@ export class Tile {
   }
 
   #description() {
-    const { source, muted, track, speaking, connected } = this.model;
-    if (source === "screen") return this.#label();
+    const { source, muted, track, speaking, connected, paused } = this.model;
+    const camera = source === "camera";
     const state = [
       connected ? "" : "reconnecting",
-      muted ? "muted" : "",
-      track ? "" : "camera off",
+      camera && muted ? "muted" : "",
+      camera && !track ? "camera off" : "",
+      paused ? "video paused, your network is slow" : "",
       speaking ? "speaking" : "",
     ];
     return [this.#label(), ...state.filter(Boolean)].join(", ");
