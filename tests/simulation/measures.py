@@ -8,6 +8,7 @@ from tests.simulation.meeting import Meeting, Seat
 from tests.simulation.pictures import Picture, Shown
 
 END = 1e9
+MOMENT_S = 0.1
 USUAL = 30
 """Intervals between frames of which the mean is what is usual."""
 
@@ -114,6 +115,25 @@ def sound_age_s(seat: Seat, since: float, until: float) -> float:
         if age is not None and since <= at - seat.began < until
     ]
     return fmean(ages) if ages else END
+
+
+def apart_s(seat: Seat, since: float, until: float) -> float:
+    """Return how far apart sound and picture are, one in twenty moments excepted.
+
+    Both are as old as their capture says; nothing here evens them out, as a page would.
+    """
+    heard = {
+        round((at - seat.began) / MOMENT_S): age
+        for sound in seat.receiver.sounds.values()
+        for at, _, age in sound.slots
+        if age is not None
+    }
+    apart = sorted(
+        abs(frame.at - frame.captured - heard[moment])
+        for frame in shown(seat, since, until)
+        if (moment := round((frame.at - seat.began) / MOMENT_S)) in heard
+    )
+    return apart[int(0.95 * len(apart))] if apart else END
 
 
 def queue_s(seat: Seat, since: float, until: float, share: float = 1.0) -> float:

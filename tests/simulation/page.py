@@ -16,6 +16,7 @@ MOST_SEATS = 2
 """Charts are drawn for so many receivers of a scenario, the first and the last."""
 SMOOTH = 4
 """Samples over which what was sent and received is averaged."""
+FRAMES_BIN_S = 0.5
 HOLD_S = 0.5
 """A frame is taken to be on screen this long if none follows."""
 
@@ -74,7 +75,7 @@ def _section(scenario: Scenario, meeting: Meeting, verdicts: Sequence[Verdict]) 
 def _charts(scenario: Scenario, seat: Seat, number: int, count: int) -> str:
     title = f"<h3>Receiver {number} of {count}</h3>" if count > 1 else ""
     chart = Chart(scenario.seconds)
-    for part in (_rates(seat), _layers(seat), _queue(seat), _trouble(seat)):
+    for part in (_rates(seat), _layers(seat), _frames(seat, scenario.seconds), _queue(seat), _trouble(seat)):
         chart.add(part)
     return title + chart.svg()
 
@@ -112,6 +113,15 @@ def _layers(seat: Seat) -> Lanes:
         ]
         rows.append((picture.mid, blocks))
     return Lanes("Layer on screen", rows, RANKS)
+
+
+def _frames(seat: Seat, seconds: float) -> Panel:
+    bins = int(seconds / FRAMES_BIN_S)
+    points = [
+        (at * FRAMES_BIN_S, measures.frames_per_s(seat, at * FRAMES_BIN_S, (at + 1) * FRAMES_BIN_S))
+        for at in range(bins)
+    ]
+    return Panel("Frames per second", (Curve("average picture", "received", points),), most=33, height=50)
 
 
 def _queue(seat: Seat) -> Panel:

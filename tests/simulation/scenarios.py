@@ -124,11 +124,19 @@ def _joined(*, best_s: float = 4.0) -> tuple[Target, ...]:
 
 
 def _fallen(
-    at: float, until: float, rank: int, *, concealed: float = 0.03, longest_s: float = 1.0
+    at: float,
+    until: float,
+    rank: int,
+    *,
+    settled_s: float = 1.5,
+    concealed: float = 0.03,
+    longest_s: float = 1.0,
 ) -> tuple[Target, ...]:
     """Return what is to come of a link that becomes slow at a time, where layers up to a rank fit."""
     return (
-        Target("On a fitting layer after", _of(measures.settled_s, rank, at, until), most=1.5, unit="s"),
+        Target(
+            "On a fitting layer after", _of(measures.settled_s, rank, at, until), most=settled_s, unit="s"
+        ),
         Target("Queue from 3 s after the fall on", _of(measures.queue_s, at + 3, until), most=0.2, unit="ms"),
         Target(
             "Sound concealed meanwhile", _of(measures.concealed_share, at, until), most=concealed, unit="%"
@@ -175,6 +183,7 @@ SCENARIOS = (
                 least=0.95,
                 unit="%",
             ),
+            Target("Sound and picture apart", _of(measures.apart_s, 2, 10), most=0.08, unit="ms"),
         ),
     ),
     Scenario(
@@ -205,7 +214,7 @@ SCENARIOS = (
         "The link becomes almost useless at 8 s, and recovers at 24 s.",
         (Network(((0, 5e6), (8, 300e3), (24, 5e6))),),
         40,
-        (*_joined(), *_fallen(8, 24, 0, concealed=0.06, longest_s=1.5), *_risen(24, 40)),
+        (*_joined(), *_fallen(8, 24, 0, settled_s=3.0, concealed=0.06, longest_s=1.5), *_risen(24, 40)),
     ),
     Scenario(
         "steady",
@@ -272,6 +281,7 @@ SCENARIOS = (
                 least=0.95,
                 unit="%",
             ),
+            Target("Sound and picture apart", _of(measures.apart_s, 2, 30), most=0.08, unit="ms"),
         ),
     ),
     Scenario(
