@@ -150,7 +150,10 @@ class Meeting:
         seed: int = 1,
     ) -> None:
         self.world = World(limits=Limits())
-        self.publishers = [Publisher(self.world, number + 1, encodings) for number in range(publishers)]
+        self.publishers = [
+            Publisher(self.world, number, f"{seed}.publisher.{number}", encodings)
+            for number in range(1, publishers + 1)
+        ]
         self.world.run(WARM_UP_S)
         self.began = self.world.now
         self._bottlenecks: dict[str, Bottleneck] = {}

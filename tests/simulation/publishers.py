@@ -88,7 +88,7 @@ SHARES = (1.6, 0.8, 0.8)
 class Stream:
     """One simulcast layer."""
 
-    def __init__(self, publisher: int, rank: int, encoding: Encoding) -> None:
+    def __init__(self, publisher: int, rank: int, encoding: Encoding, seed: str) -> None:
         self.encoding = encoding
         self.ssrc = publisher * 100 + rank
         self.rtx_ssrc = publisher * 100 + 10 + rank
@@ -99,7 +99,7 @@ class Stream:
         self.history: dict[int, bytes] = {}
         self._publisher = publisher
         self._rank = rank
-        self._random = Random(f"{publisher}.{rank}")
+        self._random = Random(f"{seed}.{rank}")
         self._seq = self._random.randrange(1 << 16)
         self._rtx_seq = self._random.randrange(1 << 16)
         self._clock = self._random.randrange(1 << 32)
@@ -196,10 +196,12 @@ class Stream:
 class Publisher(Member):
     """Sends a camera and a voice from now on."""
 
-    def __init__(self, world: World, number: int, encodings: Sequence[Encoding] = SIMULCAST) -> None:
+    def __init__(
+        self, world: World, number: int, seed: str, encodings: Sequence[Encoding] = SIMULCAST
+    ) -> None:
         super().__init__(world, f"publisher-{number}", handshake_s=2 * UPLINK_S)
         self.index = number
-        self.streams = [Stream(number, rank, encoding) for rank, encoding in enumerate(encodings)]
+        self.streams = [Stream(number, rank, encoding, seed) for rank, encoding in enumerate(encodings)]
         self.requests = 0
         self.sent_octets = 0
         self._key_frame = True
@@ -223,7 +225,7 @@ class Publisher(Member):
             ),
             slots=(),
         )
-        offset = Random(f"offset {number}").random() / FRAMES_PER_S
+        offset = Random(f"{seed}.offset").random() / FRAMES_PER_S
         world.later(offset, world.every, 1 / FRAMES_PER_S, self._capture)
         world.later(offset, world.every, SOUND_S, self._speak)
         world.every(1.0, self._report)

@@ -23,7 +23,7 @@ class Screen:
     def __init__(self, loses: Callable[[int, int], bool]) -> None:
         """`loses` is asked for each packet: number of its frame, of the packet in it."""
         self.world = World()
-        self.stream = Stream(1, 1, SIMULCAST[1])
+        self.stream = Stream(1, 1, SIMULCAST[1], "seed")
         self.nacks: list[tuple[float, Sequence[int]]] = []
         self.plis: list[float] = []
         self.repairs = False
