@@ -1,7 +1,8 @@
 """The rate that follows from the delay: up while no queue grows, down to what arrives when one does.
 
 draft-ietf-rmcat-gcc-02 §5.5, with libwebrtc's refinements: near the rate at which the path was last
-overused the increase is additive, about one packet per response time; elsewhere 8 % a second.
+overused the increase is additive, one packet per response time, the same for whoever shares the path;
+elsewhere 8 % a second.
 """
 
 from sfu.congestion.delay import Usage
@@ -11,18 +12,16 @@ DECREASE = 0.9
 INCREASE_PER_S = 1.08
 RESPONSE_S = 0.1
 """What detection takes, on top of a round trip."""
-LEAST_INCREASE_BPS = 4000
-HEADROOM = 1.5
+SETTLE_S = 0.2
+"""A decrease shows its effect only after a round trip and the time that the queue takes to empty."""
+HEADROOM = 1.25
 HEADROOM_BPS = 10_000
 """An increase does not lead beyond what was shown to arrive, by this much."""
-FRAME_S = 1 / 30
 PACKET_BITS = 1200 * 8
 NEAR = 3.0
 """Near the capacity: within so many of its deviations."""
 CAPACITY_PACE = 0.05
 DEVIATION_RANGE = (0.4, 2.5)
-LIMITED = 0.6
-"""An application that fills less than this share of the estimate says little of the path's capacity."""
 
 
 class _Capacity:
@@ -66,33 +65,29 @@ class RateControl:
         self._usage = Usage.NORMAL
 
     def update(
-        self, usage: Usage, arriving_bps: float | None, carried_bps: float | None, rtt_s: float, now: float
+        self, usage: Usage, arriving_bps: float | None, carried_bps: float, rtt_s: float, now: float
     ) -> None:
         """Follow the detector, which has just been told of packets up to now.
 
-        `arriving_bps` is what arrived of late, `carried_bps` what the path was seen to carry when full.
+        `arriving_bps` is what arrived of late, `carried_bps` what the path is thought to carry by how much
+        slower than it was sent.
         """
         elapsed = 0.0 if self._updated_at is None else min(1.0, now - self._updated_at)
         self._updated_at = now
         if usage is Usage.OVERUSED:
-            if now - self.decreased_at >= min(max(rtt_s, 0.01), 0.2) or self._halved(carried_bps):
+            if now - self.decreased_at >= rtt_s + SETTLE_S or carried_bps < self.bps / 2:
                 self._decrease(carried_bps, now)
         elif usage is Usage.NORMAL and self._usage is not Usage.OVERUSED:
             self._increase(arriving_bps, rtt_s, elapsed)
         self._usage = usage
 
-    def _halved(self, arriving_bps: float | None) -> bool:
-        return arriving_bps is not None and arriving_bps < self.bps / 2
-
-    def _decrease(self, arriving_bps: float | None, now: float) -> None:
+    def _decrease(self, carried_bps: float, now: float) -> None:
         self.decreased_at = now
-        if arriving_bps is None:
-            self.set(self.bps * DECREASE)
-            return
-        if self._capacity.position(arriving_bps) < 0:
+        carried_bps = min(self.bps, carried_bps)
+        if self._capacity.position(carried_bps) < 0:
             self._capacity = _Capacity()
-        self._capacity.sample(arriving_bps)
-        self.set(min(self.bps, DECREASE * arriving_bps))
+        self._capacity.sample(carried_bps)
+        self.set(DECREASE * carried_bps)
 
     def _increase(self, arriving_bps: float | None, rtt_s: float, elapsed: float) -> None:
         if arriving_bps is not None and self._capacity.position(arriving_bps) > 0:
@@ -100,9 +95,7 @@ class RateControl:
         if self._capacity.kbps is None:
             step = max(self.bps * (INCREASE_PER_S**elapsed - 1), 1000 * elapsed)
         else:
-            per_frame = self.bps * FRAME_S
-            packet = per_frame / max(1.0, -(-per_frame // PACKET_BITS))
-            step = max(LEAST_INCREASE_BPS, packet / (rtt_s + RESPONSE_S)) * elapsed
+            step = PACKET_BITS / (rtt_s + RESPONSE_S) * elapsed
         bound = float("inf") if arriving_bps is None else HEADROOM * arriving_bps + HEADROOM_BPS
         if self.bps < bound:
             self.set(min(self.bps + step, bound))

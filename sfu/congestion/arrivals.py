@@ -10,7 +10,7 @@ MAX_WAITING = 2000
 MAX_SPAN_S = 4.0
 """Older ones are of no use to an estimate, and do not fit one feedback."""
 REORDER = 400
-"""A packet this far behind what was reported is still reported."""
+"""A packet this far behind what was reported is still late; further, the numbers began anew."""
 
 
 class Arrivals:
@@ -32,7 +32,11 @@ class Arrivals:
             self._next = seq
         else:
             seq = nearest(number, highest)
-            if seq > highest:
+            if seq < self._next - REORDER:  # not late: the sender began anew
+                self._next = seq
+                self._arrived.clear()
+                self._highest = seq
+            elif seq > highest:
                 self._highest = seq
         if len(self._arrived) < MAX_WAITING:
             self._arrived.setdefault(seq, int(now * TICKS_PER_S))
@@ -46,11 +50,7 @@ class Arrivals:
             return
         newest = max(self._arrived.values())
         oldest = newest - int(MAX_SPAN_S * TICKS_PER_S)
-        numbers = sorted(
-            number
-            for number, ticks in self._arrived.items()
-            if ticks >= oldest and number > self._next - REORDER
-        )
+        numbers = sorted(number for number, ticks in self._arrived.items() if ticks >= oldest)
         first = min(self._next, numbers[0]) if numbers[0] - self._next < REORDER else numbers[0]
         arrived = [self._arrived.get(number, -1) for number in range(first, numbers[-1] + 1)]
         self._arrived.clear()

@@ -24,8 +24,12 @@ MOST_BPS = 50_000_000
 RTT_S = 0.1
 FLOOD_MS, FLOOD_GROWTH_MS, FLOOD_SHARE = 45.0, 10.0, 0.75
 """A queue so long, grown so much since the last feedback, on a path that carries so little."""
+AFTERMATH_S = 0.25
 POLICED_MS = 30.0
 """Losses with a shorter queue than this are a policer's, who lets a probe's burst through and no more."""
+FLOOD_FALL, FLOOD_LEAST_BPS, DELUGE_MS = 0.75, 400_000.0, 110.0
+"""A flood lowers the rate by no more than this factor, for it may be somebody else's burst; to this rate
+and no further if the queue is longer than a burst's."""
 DRAIN_QUEUE_MS = 60.0
 """A queue above this is drained…"""
 DRAIN_S = 0.5
@@ -63,6 +67,7 @@ class Estimate:
         self.loss = LossControl(start, settings.least_bps, settings.most_bps)
         self._delay_ms = 0.0
         self._flooded = False
+        self._aftermath_until = float("-inf")
         self._heard = 0
         self._heard_at: float | None = None
         self._ticks: int | None = None
@@ -115,23 +120,29 @@ class Estimate:
         if lost < len(arrivals):
             self.detector.observe(words, arrivals, shift)
             octets = sum(word & 0xFFFF for word, ticks in zip(words, arrivals, strict=True) if ticks >= 0)
-            self.throughput.add((max(arrivals) + shift) * MS_PER_TICK, octets)
+            self.throughput.add((max(arrivals) + shift) * MS_PER_TICK, (words[-1] >> 16) * 1e-3, octets)
         arriving, busy = self.throughput.bps, self.detector.busy_bps
-        carried = arriving if arriving is None or busy is None else max(arriving, busy)
+        carried = max(self.rate.bps * self.throughput.stretch, busy or 0.0)
         if self.prober.cluster is not None:
-            self.loss.add(len(arrivals), lost, self.bps, carried, now)
+            self.loss.add(len(arrivals), lost, self.bps, arriving, now)
             self.prober.observe(first, words, arrivals, shift)
             self._conclude(now)
             return
         before = self.rate.decreased_at
         usage = self.detector.usage
+        if now < self._aftermath_until:
+            usage = Usage.NORMAL
         if self._is_flooded(busy):
-            usage, carried = Usage.OVERUSED, busy
+            usage = Usage.OVERUSED
+            least = FLOOD_FALL * self.rate.bps
+            if self.detector.delay_ms > DELUGE_MS:
+                least = min(least, FLOOD_LEAST_BPS)
+            carried = max(busy or 0.0, least)
             self._flooded = True
         elif self.detector.delay_ms <= DRAIN_QUEUE_MS:
             self._flooded = False
         self.rate.update(usage, arriving, carried, self.rtt_s, now)
-        lowered = self.loss.add(len(arrivals), lost, self.bps, carried, now)
+        lowered = self.loss.add(len(arrivals), lost, self.bps, arriving, now)
         if lowered or self.rate.decreased_at != before:
             self.overuses += 1
             self.prober.postpone(now)
@@ -146,20 +157,21 @@ class Estimate:
         return growing and busy_bps is not None and busy_bps < FLOOD_SHARE * self.rate.bps
 
     def _conclude(self, now: float) -> None:
-        """Believe what a probe showed: more than was thought, or less if it found the path overused.
+        """Believe what a probe showed: more than was thought, or less if it filled the path.
 
-        While it is in flight the detector's word does not count: the queue is of the probe's making.
+        While it is in flight, and a little longer, the detector's word does not count: the queue is of
+        the probe's making.
         """
         found = self.prober.conclude(self._heard, self.loss.own, now)
+        if found is not None:
+            self._aftermath_until = now + AFTERMATH_S
         if not found:
             return
         if found > self.bps:
             self.rate.set(max(self.rate.bps, found))
             self.loss.set(max(self.loss.bps, found))
-        elif self.detector.usage is Usage.OVERUSED:
-            self.overuses += 1
+        elif self.prober.saturated:
             self.rate.set(min(self.rate.bps, found))
-            self.rate.decreased_at = now
 
     def _shift(self, arrivals: Sequence[int]) -> int:
         """Return what to add to the ticks of a feedback so that they go on from the one before."""

@@ -24,8 +24,10 @@ UTILISATION = 0.95
 """…and this share of what arrived is kept as the estimate."""
 PATIENCE_S = 1.0
 """Feedback on a cluster that is not there after this time does not come."""
-CLAIM = 0.33
+CLAIM_BPS = 120_000.0
 STEP = 2.0
+SMALL_STEP = 1.25
+"""Where the last probe filled the path, the next one goes little beyond."""
 FIRST_STEP = 3.0
 AFTER_SUCCESS_S = 0.15
 FIRST_WAIT_S = 0.8
@@ -68,13 +70,18 @@ class Health:
 
 
 class Prober:
-    """Decides when to probe and at what rate, and reads the outcome."""
+    """Decides when to probe and at what rate, and reads the outcome.
+
+    `saturated`: the last probe filled the path.
+    """
 
     def __init__(self) -> None:
         self.probes = 0
+        self.saturated = False
         self._cluster: Cluster | None = None
         self._next = float("-inf")
         self._wait_s = FIRST_WAIT_S
+        self._step = STEP
         self._wary_until = float("-inf")
         self._wary_s = WARY_S
         self._ceiling_bps = 0.0
@@ -103,7 +110,7 @@ class Prober:
             or health.excess_loss > EXCESS_LOSS_LIMIT
         ):
             return Refrain.CONGESTED
-        step = STEP if self.probes else FIRST_STEP
+        step = self._step if self.probes else FIRST_STEP
         self._cluster = Cluster(min(step * estimate_bps, wanted_bps), estimate_bps, sent.last + 1, now)
         self.probes += 1
         self._sizes.clear()
@@ -151,6 +158,7 @@ class Prober:
         self._cluster = None
         found = self._rate(cluster, own_loss)
         succeeded = found >= SATURATED * UTILISATION * cluster.bps
+        self._step = STEP if succeeded else SMALL_STEP
         self._wait_s = FIRST_WAIT_S if succeeded else min(self._wait_s * WAIT_GROWTH, MOST_WAIT_S)
         self._next = now + (AFTER_SUCCESS_S if succeeded else self._wait_s)
         return found
@@ -166,18 +174,19 @@ class Prober:
             return 0.0
         sending = between * 8000 / (ended - begun)
         arriving = (sum(self._sizes) - self._sizes[0]) * 8000 / (last - first)
-        if arriving < SATURATED * sending:
+        self.saturated = arriving < SATURATED * sending
+        if self.saturated:
             return self._share_of(UTILISATION * arriving, cluster)
         return min(sending, arriving)
 
     def _share_of(self, found: float, cluster: Cluster) -> float:
         """Return what to claim of a path that the cluster filled: others may have had to give way to it.
 
-        A newcomer claims all of it, having nothing yet.
+        The same step for all who share it; a newcomer claims all, having nothing yet.
         """
         if self.probes == 1 or found <= cluster.estimate_bps:
             return found
-        return cluster.estimate_bps + CLAIM * (found - cluster.estimate_bps)
+        return min(found, cluster.estimate_bps + CLAIM_BPS)
 
     def beware(self, bps: float, now: float) -> None:
         """A rate above `bps` turned out to be cut off: do not try again for a while, each time longer."""

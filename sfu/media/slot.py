@@ -553,7 +553,7 @@ class Slot:
         Not in the middle of a frame, nor while another layer is waited for: `temporal` is for that one.
         """
         temporal = packet.payload.temporal
-        if temporal > self.temporal or temporal > self._temporal + 1 or self.target is not None:
+        if temporal > self.temporal or self.target is not None:
             return False
         if not packet.payload.sync or packet.timestamp == self._left_out:
             return False
@@ -713,6 +713,14 @@ class Slot:
             packets=self.packets,
             octets=self._octets,
         )
+
+    @property
+    def clock(self) -> tuple[int, float] | None:
+        """Return a timestamp of the slot, and when its publisher captured it by its own clock, in ms."""
+        playing, segment = self.playing, self._segment
+        if playing is None or segment is None or playing.clock is None:
+            return None
+        return (playing.clock.timestamp + segment.timestamp) & _M32, playing.clock.ntp / 2**32 * 1000
 
     def _captured(self, now: float) -> int | None:
         """Return the timestamp of what the publisher captures `now`, by its own clock, if it told it."""

@@ -21,6 +21,7 @@ from sfu.contract.signals import (
     PublishedTrack,
     QualityReason,
     Retry,
+    SlotClock,
     SlotLabel,
     SlotQuality,
     Slots,
@@ -39,6 +40,7 @@ from sfu.room.downlink import Downlink, needs
 from sfu.room.lines import publishing_line, slot_line
 from sfu.room.ports import Floor, Limits, Link, Outbox, Refusal
 from sfu.rtp import rtcp
+from sfu.rtp.sequence import timestamp_distance
 from sfu.rtp.transport_cc import Feedback
 from sfu.signaling.plan import LinkPlan, PublishPlan
 
@@ -51,6 +53,8 @@ KINDS: Mapping[Source, Literal["audio", "video"]] = {
 }
 REPORT_INTERVAL_S = 1.0
 MAX_RTT_S = 10.0
+CLOCK_DRIFT_MS = 8.0
+"""A slot's clock is told again when it has moved by so much."""
 
 
 class PeerState(Enum):
@@ -148,6 +152,7 @@ class Peer:
         self._slot_of: dict[int, Slot] = {}
         self.downlink: Downlink | None = None
         self._told_quality: tuple[SlotQuality, ...] = ()
+        self._told_clocks: dict[str, tuple[str, int, float]] = {}
         self._reported_at = 0.0
         self._link_ended = False
         self._waits_until: float | None = None
@@ -311,6 +316,24 @@ class Peer:
                 needed = tuple(rid for rank, rid in enumerate(rids) if rank in track.sending)
                 self.send(signals.encode(signals.Encodings(mid=mid, rids=needed)))
 
+    def _tell_clocks(self) -> None:
+        """Tell the client when what its slots show was captured, where that is new or has drifted."""
+        clocks = []
+        for slot in self.slots.values():
+            clock = slot.clock
+            if clock is None or slot.told is None or slot.told is not slot.track:
+                continue
+            timestamp, captured_ms = clock
+            told = self._told_clocks.get(slot.mid)
+            if told is not None and told[0] == slot.told.id:
+                since_ms = timestamp_distance(timestamp, told[1]) * 1000 / slot.clock_rate
+                if abs(captured_ms - told[2] - since_ms) < CLOCK_DRIFT_MS:
+                    continue
+            self._told_clocks[slot.mid] = (slot.told.id, timestamp, captured_ms)
+            clocks.append(SlotClock(mid=slot.mid, rtp_timestamp=timestamp, captured_ms=captured_ms))
+        if clocks:
+            self.send(signals.encode(signals.Clocks(slots=tuple(clocks))))
+
     def _tell_quality(self) -> None:
         """Tell the client what its slots get and why, if that changed."""
         if self.downlink is None:
@@ -355,12 +378,14 @@ class Peer:
         if self.outbox is None:
             slot.release()
             return
+        self._told_clocks.pop(slot.mid, None)
         label = SlotLabel(mid=slot.mid, track=track.id if track else None, rtp_timestamp=rtp_timestamp)
         self.outbox.send(signals.encode(Slots(slots=(label,))), partial(slot.release, slot.switches))
 
     def relabel(self) -> None:
         """Tell a client that came back what every slot shows now, and which of its layers are needed."""
         self._told_quality = ()
+        self._told_clocks.clear()
         for publication in self.publications.values():
             if publication.line.track.kind == "video":
                 self.tell_encodings(publication.line.track)
@@ -415,6 +440,7 @@ class Peer:
         for mid in list(self.slots):
             self._take_slot(mid)
         self._slot_of = {}
+        self._told_clocks.clear()
         self.downlink = None
         changes: list[signals.RoomChange] = [self._unpublish(mid) for mid in list(self.publications)]
         if self.link is not None:
@@ -544,6 +570,7 @@ class Peer:
             self.downlink.cover(self.slots.values())
             self.share(now)
             self._tell_quality()
+            self._tell_clocks()
         if self.rtt_s is not None:
             for publication in self.publications.values():
                 publication.line.track.rtt_s = self.rtt_s
