@@ -31,7 +31,7 @@ SAMPLE_S = 0.1
 QUEUE_SAMPLE_S = 0.017
 HANDSHAKE_TRIPS = 2
 """Round trips from the offer to the open link."""
-POLICED_OCTETS = 12_000
+POLICED_OCTETS = 30_000
 """What a policer lets through at once."""
 UPLINK_BPS = 2e6
 UPLINK_QUEUE = 64_000

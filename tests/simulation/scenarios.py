@@ -263,7 +263,7 @@ SCENARIOS = (
         (
             Target("First frame", _most(measures.first_frame_s), most=1.6, unit="ms"),
             Target("Best layer", _most(measures.first_at_s, 2), most=6, unit="s"),
-            *_unbroken(30, since=2, frozen=0.06),
+            *_unbroken(30, since=2, longest_s=0.5, frozen=0.06),
         ),
     ),
     Scenario(
@@ -312,7 +312,7 @@ SCENARIOS = (
         35,
         (
             Target("Queue from 3 s after it begins on", _of(measures.queue_s, 11, 20), most=0.2, unit="ms"),
-            *_unbroken(35, longest_s=0.6),
+            *_unbroken(35, longest_s=1.0, frozen=0.05),
             *_risen(20, 35),
         ),
     ),
