@@ -6,9 +6,11 @@ from statistics import fmean
 
 from tests.simulation.meeting import Meeting, Seat
 from tests.simulation.pictures import Picture, Shown
+from tests.simulation.publishers import PATTERN
 
 END = 1e9
 MOMENT_S = 0.1
+TOP = max(temporal for temporal, _, _ in PATTERN)
 USUAL = 30
 """Intervals between frames of which the mean is what is usual."""
 
@@ -27,19 +29,18 @@ def first_frame_s(seat: Seat) -> float:
 
 
 def first_at_s(seat: Seat, rank: int, since: float = 0.0) -> float:
-    """Return how long after `since` every picture had shown a layer of at least this rank."""
+    """Return how long after `since` every picture had shown a layer of at least this rank in full.
+
+    In full: with frames of its highest temporal layer.
+    """
+
+    def is_it(frame: Shown) -> bool:
+        return frame.rank >= rank and frame.temporal == TOP and frame.at - seat.began >= since
+
     firsts = [
-        min(
-            (
-                frame.at - seat.began
-                for frame in picture.shown
-                if frame.rank >= rank and frame.at - seat.began >= since
-            ),
-            default=END,
-        )
-        for picture in seat.pictures
+        min((each.at for each in picture.shown if is_it(each)), default=END) for picture in seat.pictures
     ]
-    return max(firsts, default=END) - since
+    return max(firsts, default=END) - seat.began - since
 
 
 def settled_s(seat: Seat, most_rank: int, since: float, until: float) -> float:

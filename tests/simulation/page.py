@@ -8,8 +8,9 @@ from statistics import fmean
 from tests.simulation import measures
 from tests.simulation.drawing import Block, Chart, Curve, Lanes, Panel, stretches
 from tests.simulation.meeting import Meeting, Seat
-from tests.simulation.scenarios import Scenario, Verdict
+from tests.simulation.scenarios import Scenario
 from tests.simulation.sounds import SLOT_S
+from tests.simulation.targets import Verdict
 
 RANKS = (("q", "layer-q"), ("h", "layer-h"), ("f", "layer-f"))
 MOST_SEATS = 2

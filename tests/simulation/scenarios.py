@@ -5,53 +5,18 @@ from dataclasses import dataclass
 
 from tests.simulation import measures
 from tests.simulation.meeting import Meeting, Network
-
-
-@dataclass(frozen=True)
-class Target:
-    """A number that a scenario must keep: at most `most`, or at least `least`, in `unit`."""
-
-    text: str
-    measure: Callable[[Meeting], float]
-    most: float | None = None
-    least: float | None = None
-    unit: str = ""
-
-    def judge(self, meeting: Meeting) -> "Verdict":
-        value = self.measure(meeting)
-        kept = (self.most is None or value <= self.most) and (self.least is None or value >= self.least)
-        return Verdict(self, value, kept)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    target: Target
-    value: float
-    kept: bool
-
-    @property
-    def bound(self) -> str:
-        if self.target.most is not None:
-            return f"≤ {self._number(self.target.most)}"
-        return f"≥ {self._number(self.target.least or 0.0)}"
-
-    @property
-    def found(self) -> str:
-        return "never" if self.value > measures.END / 2 else self._number(self.value)
-
-    def _number(self, value: float) -> str:
-        match self.target.unit:
-            case "%":
-                return f"{100 * value:.1f} %"
-            case "ms":
-                return f"{1000 * value:.0f} ms"
-            case "s":
-                return f"{value:.2f} s"
-            case unit:
-                return f"{value:.4g} {unit}".rstrip()
-
-    def __str__(self) -> str:
-        return f"{self.target.text}: {self.found} (target {self.bound})"
+from tests.simulation.targets import (
+    DECODED_WRONGLY,
+    Target,
+    Verdict,
+    fallen,
+    joined,
+    least_of,
+    most_of,
+    of,
+    risen,
+    unbroken,
+)
 
 
 @dataclass(frozen=True)
@@ -76,87 +41,8 @@ class Scenario:
         return [target.judge(meeting) for target in (*self.targets, DECODED_WRONGLY)]
 
 
-def _wrong(meeting: Meeting) -> float:
-    return float(measures.wrong_frames(meeting))
-
-
-DECODED_WRONGLY = Target("Frames decoded without what they refer to", _wrong, most=0)
-
-
-Measure = Callable[..., float]
-
-
-def _of(measure: Measure, *args: float, seat: int = 0) -> Callable[[Meeting], float]:
-    """Return the measure of one receiver."""
-    return lambda meeting: measure(meeting.seats[seat], *args)
-
-
-def _most(measure: Measure, *args: float, first: int = 0) -> Callable[[Meeting], float]:
-    """Return the greatest measure of any receiver, from the `first` on."""
-    return lambda meeting: max(measure(seat, *args) for seat in meeting.seats[first:])
-
-
-def _least(measure: Measure, *args: float, first: int = 0) -> Callable[[Meeting], float]:
-    """Return the least measure of any receiver, from the `first` on."""
-    return lambda meeting: min(measure(seat, *args) for seat in meeting.seats[first:])
-
-
 def _largest_share(since: float, until: float) -> Callable[[Meeting], float]:
     return lambda meeting: measures.largest_share(meeting.seats, since, until)
-
-
-def _unbroken(
-    until: float, *, since: float = 0.0, concealed: float = 0.03, longest_s: float = 0.4, frozen: float = 0.01
-) -> tuple[Target, ...]:
-    """Return what any call needs: sound, and a picture that moves."""
-    return (
-        Target("Sound concealed", _most(measures.concealed_share, since, until), most=concealed, unit="%"),
-        Target("Longest freeze", _most(measures.longest_freeze_s, since, until), most=longest_s, unit="ms"),
-        Target("Time frozen", _most(measures.frozen_share, since, until), most=frozen, unit="%"),
-    )
-
-
-def _joined(*, best_s: float = 4.0) -> tuple[Target, ...]:
-    return (
-        Target("First frame", _most(measures.first_frame_s), most=0.8, unit="ms"),
-        Target("Best layer", _most(measures.first_at_s, 2), most=best_s, unit="s"),
-    )
-
-
-def _fallen(
-    at: float,
-    until: float,
-    rank: int,
-    *,
-    settled_s: float = 1.5,
-    concealed: float = 0.03,
-    longest_s: float = 1.0,
-) -> tuple[Target, ...]:
-    """Return what is to come of a link that becomes slow at a time, where layers up to a rank fit."""
-    return (
-        Target(
-            "On a fitting layer after", _of(measures.settled_s, rank, at, until), most=settled_s, unit="s"
-        ),
-        Target("Queue from 3 s after the fall on", _of(measures.queue_s, at + 3, until), most=0.2, unit="ms"),
-        Target(
-            "Sound concealed meanwhile", _of(measures.concealed_share, at, until), most=concealed, unit="%"
-        ),
-        Target(
-            "Longest freeze meanwhile", _of(measures.longest_freeze_s, at, until), most=longest_s, unit="ms"
-        ),
-    )
-
-
-def _risen(at: float, until: float) -> tuple[Target, ...]:
-    return (
-        Target("Best layer back after", _of(measures.first_at_s, 2, at), most=8, unit="s"),
-        Target(
-            "Best layer from 8 s after the rise on",
-            _of(measures.share_of_time_at, 2, at + 8, until),
-            least=0.95,
-            unit="%",
-        ),
-    )
 
 
 def _uplink(since: float, until: float) -> Callable[[Meeting], float]:
@@ -175,15 +61,15 @@ SCENARIOS = (
         (Network(),),
         10,
         (
-            *_joined(),
-            *_unbroken(10),
+            *joined(),
+            *unbroken(10),
             Target(
                 "Best layer, share of the time",
-                _of(measures.share_of_time_at, 2, 4, 10),
+                of(measures.share_of_time_at, 2, 4, 10),
                 least=0.95,
                 unit="%",
             ),
-            Target("Sound and picture apart", _of(measures.apart_s, 2, 10), most=0.08, unit="ms"),
+            Target("Sound and picture apart", of(measures.apart_s, 2, 10), most=0.08, unit="ms"),
         ),
     ),
     Scenario(
@@ -193,9 +79,9 @@ SCENARIOS = (
         (Network(),),
         15,
         (
-            Target("First frame", _most(measures.first_frame_s), most=0.8, unit="ms"),
-            Target("Layer h of all four", _most(measures.first_at_s, 1), most=4, unit="s"),
-            *_unbroken(15),
+            Target("First frame", most_of(measures.first_frame_s), most=0.8, unit="ms"),
+            Target("Layer h of all four", most_of(measures.first_at_s, 1), most=4, unit="s"),
+            *unbroken(15),
         ),
         publishers=4,
         heights=((0, 360),),
@@ -206,7 +92,7 @@ SCENARIOS = (
         "The link becomes ten times slower at 8 s, and recovers at 24 s. Its queue holds 64 kB.",
         (Network(((0, 5e6), (8, 500e3), (24, 5e6))),),
         40,
-        (*_joined(), *_fallen(8, 24, 1), *_risen(24, 40)),
+        (*joined(), *fallen(8, 24, 1), *risen(24, 40)),
     ),
     Scenario(
         "steps",
@@ -214,7 +100,7 @@ SCENARIOS = (
         "The link becomes almost useless at 8 s, and recovers at 24 s.",
         (Network(((0, 5e6), (8, 300e3), (24, 5e6))),),
         40,
-        (*_joined(), *_fallen(8, 24, 0, settled_s=3.0, concealed=0.06, longest_s=1.5), *_risen(24, 40)),
+        (*joined(), *fallen(8, 24, 0, settled_s=3.0, concealed=0.06, longest_s=1.5), *risen(24, 40)),
     ),
     Scenario(
         "steady",
@@ -223,12 +109,10 @@ SCENARIOS = (
         (Network(((0, 2e6),)),),
         40,
         (
-            Target("Utilisation", _of(measures.utilisation, 10, 40), least=0.85, unit="%"),
-            Target("Queue on average", _of(measures.mean_queue_s, 10, 40), most=0.05, unit="ms"),
-            Target(
-                "Queue, 95 % of the time below", _of(measures.queue_s, 10, 40, 0.95), most=0.15, unit="ms"
-            ),
-            *_unbroken(40, since=5),
+            Target("Utilisation", of(measures.utilisation, 10, 40), least=0.85, unit="%"),
+            Target("Queue on average", of(measures.mean_queue_s, 10, 40), most=0.05, unit="ms"),
+            Target("Queue, 95 % of the time below", of(measures.queue_s, 10, 40, 0.95), most=0.15, unit="ms"),
+            *unbroken(40, since=5),
         ),
         publishers=3,
     ),
@@ -239,8 +123,8 @@ SCENARIOS = (
         (Network(((0, 2e6),), rtt_s=0.1, loss=0.1),),
         40,
         (
-            *_unbroken(40, since=2, concealed=0.05),
-            Target("Layer h or better", _of(measures.share_of_time_at, 1, 5, 40), least=0.9, unit="%"),
+            *unbroken(40, since=2, concealed=0.05),
+            Target("Layer h or better", of(measures.share_of_time_at, 1, 5, 40), least=0.9, unit="%"),
         ),
     ),
     Scenario(
@@ -250,8 +134,8 @@ SCENARIOS = (
         (Network(((0, 3e6),), loss=0.05, burst=5),),
         40,
         (
-            *_unbroken(40, since=2, concealed=0.05),
-            Target("Layer h or better", _of(measures.share_of_time_at, 1, 5, 40), least=0.9, unit="%"),
+            *unbroken(40, since=2, concealed=0.05),
+            Target("Layer h or better", of(measures.share_of_time_at, 1, 5, 40), least=0.9, unit="%"),
         ),
     ),
     Scenario(
@@ -261,9 +145,9 @@ SCENARIOS = (
         (Network(((0, 3e6),), rtt_s=0.3, loss=0.005, queue_octets=128_000),),
         30,
         (
-            Target("First frame", _most(measures.first_frame_s), most=1.6, unit="ms"),
-            Target("Best layer", _most(measures.first_at_s, 2), most=6, unit="s"),
-            *_unbroken(30, since=2, longest_s=0.5, frozen=0.06),
+            Target("First frame", most_of(measures.first_frame_s), most=1.6, unit="ms"),
+            Target("Best layer", most_of(measures.first_at_s, 2), most=6, unit="s"),
+            *unbroken(30, since=2, longest_s=0.5, frozen=0.06),
         ),
     ),
     Scenario(
@@ -273,15 +157,15 @@ SCENARIOS = (
         (Network(((0, 10e6),), wifi=(0.006, 0.08)),),
         30,
         (
-            *_joined(best_s=6),
-            *_unbroken(30, since=2),
+            *joined(best_s=6),
+            *unbroken(30, since=2),
             Target(
                 "Best layer, share of the time",
-                _of(measures.share_of_time_at, 2, 6, 30),
+                of(measures.share_of_time_at, 2, 6, 30),
                 least=0.95,
                 unit="%",
             ),
-            Target("Sound and picture apart", _of(measures.apart_s, 2, 30), most=0.08, unit="ms"),
+            Target("Sound and picture apart", of(measures.apart_s, 2, 30), most=0.08, unit="ms"),
         ),
     ),
     Scenario(
@@ -290,7 +174,7 @@ SCENARIOS = (
         "5 Mbit/s; every packet is late by a time of its own, 5 ms typically.",
         (Network(reordering=0.005),),
         20,
-        (*_joined(best_s=6), *_unbroken(20, since=2)),
+        (*joined(best_s=6), *unbroken(20, since=2)),
     ),
     Scenario(
         "policer",
@@ -299,9 +183,9 @@ SCENARIOS = (
         (Network(((0, 20e6),), policed_bps=1e6),),
         30,
         (
-            *_unbroken(30, since=5, concealed=0.05, longest_s=0.8),
-            Target("Loss", _of(measures.lost_share, 10, 30), most=0.05, unit="%"),
-            Target("Layer h or better", _of(measures.share_of_time_at, 1, 8, 30), least=0.8, unit="%"),
+            *unbroken(30, since=5, concealed=0.05, longest_s=0.8),
+            Target("Loss", of(measures.lost_share, 10, 30), most=0.05, unit="%"),
+            Target("Layer h or better", of(measures.share_of_time_at, 1, 8, 30), least=0.8, unit="%"),
         ),
     ),
     Scenario(
@@ -311,9 +195,9 @@ SCENARIOS = (
         (Network(((0, 3e6),), flow=(2e6, (8, 20))),),
         35,
         (
-            Target("Queue from 3 s after it begins on", _of(measures.queue_s, 11, 20), most=0.2, unit="ms"),
-            *_unbroken(35, longest_s=1.0, frozen=0.05),
-            *_risen(20, 35),
+            Target("Queue from 3 s after it begins on", of(measures.queue_s, 11, 20), most=0.2, unit="ms"),
+            *unbroken(35, longest_s=1.0, frozen=0.05),
+            *risen(20, 35),
         ),
     ),
     Scenario(
@@ -324,8 +208,8 @@ SCENARIOS = (
         60,
         (
             Target("Larger share", _largest_share(30, 60), most=0.6, unit="%"),
-            Target("Queue on average", _of(measures.mean_queue_s, 30, 60), most=0.05, unit="ms"),
-            *_unbroken(60, since=15),
+            Target("Queue on average", of(measures.mean_queue_s, 30, 60), most=0.05, unit="ms"),
+            *unbroken(60, since=15),
         ),
         publishers=4,
     ),
@@ -336,20 +220,22 @@ SCENARIOS = (
         (Network(((0, 400e3),)), *[Network(((0, 10e6),))] * 3),
         20,
         (
-            Target("First frame of the fast", _most(measures.first_frame_s, first=1), most=0.8, unit="ms"),
-            Target("Best layer of the fast", _most(measures.first_at_s, 2, first=1), most=4, unit="s"),
+            Target("First frame of the fast", most_of(measures.first_frame_s, first=1), most=0.8, unit="ms"),
+            Target("Best layer of the fast", most_of(measures.first_at_s, 2, first=1), most=4, unit="s"),
             Target(
                 "Best layer of the fast, share of the time",
-                _least(measures.share_of_time_at, 2, 4, 20, first=1),
+                least_of(measures.share_of_time_at, 2, 4, 20, first=1),
                 least=0.98,
                 unit="%",
             ),
-            Target("Frames of the fast", _least(measures.frames_per_s, 4, 20, first=1), least=29, unit="/s"),
             Target(
-                "Longest freeze of the fast", _most(measures.longest_freeze_s, first=1), most=0.0, unit="ms"
+                "Frames of the fast", least_of(measures.frames_per_s, 4, 20, first=1), least=29, unit="/s"
             ),
-            Target("Sound of the slow concealed", _of(measures.concealed_share, 2, 20), most=0.03, unit="%"),
-            Target("Longest freeze of the slow", _of(measures.longest_freeze_s, 2, 20), most=0.5, unit="ms"),
+            Target(
+                "Longest freeze of the fast", most_of(measures.longest_freeze_s, first=1), most=0.0, unit="ms"
+            ),
+            Target("Sound of the slow concealed", of(measures.concealed_share, 2, 20), most=0.03, unit="%"),
+            Target("Longest freeze of the slow", of(measures.longest_freeze_s, 2, 20), most=0.5, unit="ms"),
         ),
     ),
     Scenario(
@@ -360,8 +246,8 @@ SCENARIOS = (
         20,
         (
             Target("Uplink for the thumbnail", _uplink(6, 12), most=0.25, unit="Mbit/s"),
-            Target("Best layer when it is large, after", _of(measures.first_at_s, 2, 12), most=1, unit="s"),
-            Target("Longest freeze", _of(measures.longest_freeze_s), most=0.0, unit="ms"),
+            Target("Best layer when it is large, after", of(measures.first_at_s, 2, 12), most=1, unit="s"),
+            Target("Longest freeze", of(measures.longest_freeze_s), most=0.0, unit="ms"),
         ),
         heights=((0, 180), (12, 720)),
     ),
@@ -372,12 +258,12 @@ SCENARIOS = (
         tuple(Network(((0, 1e6 + 9e6 * at / 49),), rtt_s=0.02 + 0.002 * at) for at in range(50)),
         12,
         (
-            Target("First frame", _most(measures.first_frame_s), most=0.8, unit="ms"),
-            Target("Sound concealed", _most(measures.concealed_share, 2, 12), most=0.03, unit="%"),
-            Target("Longest freeze", _most(measures.longest_freeze_s, 2), most=0.4, unit="ms"),
+            Target("First frame", most_of(measures.first_frame_s), most=0.8, unit="ms"),
+            Target("Sound concealed", most_of(measures.concealed_share, 2, 12), most=0.03, unit="%"),
+            Target("Longest freeze", most_of(measures.longest_freeze_s, 2), most=0.4, unit="ms"),
             Target(
                 "Best layer of those with 3 Mbit/s or more, share of the time",
-                _least(measures.share_of_time_at, 2, 6, 12, first=11),
+                least_of(measures.share_of_time_at, 2, 6, 12, first=11),
                 least=0.9,
                 unit="%",
             ),
