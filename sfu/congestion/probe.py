@@ -72,12 +72,13 @@ class Health:
 class Prober:
     """Decides when to probe and at what rate, and reads the outcome.
 
-    `saturated`: the last probe filled the path.
+    `saturated`: the last probe filled the path; `refrain`: why none was begun when last considered.
     """
 
     def __init__(self) -> None:
         self.probes = 0
         self.saturated = False
+        self.refrain: Refrain | None = Refrain.SATISFIED
         self._cluster: Cluster | None = None
         self._next = float("-inf")
         self._wait_s = FIRST_WAIT_S
@@ -96,26 +97,29 @@ class Prober:
 
     def consider(
         self, estimate_bps: float, wanted_bps: float, health: Health, sent: SentPackets, now: float
-    ) -> Refrain | None:
+    ) -> None:
         """Begin a probe if more is wanted than the estimate and nothing speaks against it."""
-        if self._cluster is not None or now < self._next:
-            return Refrain.WAITING
         if now < self._wary_until:
             wanted_bps = min(wanted_bps, self._ceiling_bps)
+        self.refrain = self._objection(estimate_bps, wanted_bps, health, now)
+        if self.refrain is None:
+            step = self._step if self.probes else FIRST_STEP
+            self._cluster = Cluster(min(step * estimate_bps, wanted_bps), estimate_bps, sent.last + 1, now)
+            self.probes += 1
+            self._sizes.clear()
+            self._sent_ms.clear()
+            self._arrived_ms.clear()
+
+    def _objection(
+        self, estimate_bps: float, wanted_bps: float, health: Health, now: float
+    ) -> Refrain | None:
         if wanted_bps <= estimate_bps:
             return Refrain.SATISFIED
-        if (
-            now - health.decreased_at < AFTER_DECREASE_S
-            or health.queue_ms > QUEUE_LIMIT_MS
-            or health.excess_loss > EXCESS_LOSS_LIMIT
-        ):
+        if self._cluster is not None or now < self._next:
+            return Refrain.WAITING
+        recovering = now - health.decreased_at < AFTER_DECREASE_S
+        if recovering or health.queue_ms > QUEUE_LIMIT_MS or health.excess_loss > EXCESS_LOSS_LIMIT:
             return Refrain.CONGESTED
-        step = self._step if self.probes else FIRST_STEP
-        self._cluster = Cluster(min(step * estimate_bps, wanted_bps), estimate_bps, sent.last + 1, now)
-        self.probes += 1
-        self._sizes.clear()
-        self._sent_ms.clear()
-        self._arrived_ms.clear()
         return None
 
     def octets_due(self, sent: SentPackets, tick_s: float, now: float) -> int:

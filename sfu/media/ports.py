@@ -24,7 +24,6 @@ class Drop(StrEnum):
     REPAIR_LIMIT = "repair_limit"
     HELD_TOO_LONG = "held_too_long"
     TEMPORAL_LAYER = "temporal_layer"
-    CONGESTED = "congested"
 
 
 Drops = Counter[Drop]

@@ -247,6 +247,7 @@ class Slot:
         "nacks_missed",
         "pacer",
         "packets",
+        "padding",
         "playing",
         "profile",
         "red_type",
@@ -282,6 +283,7 @@ class Slot:
         self.nacks_missed = 0
         self.retransmitted = 0
         self.switches = 0
+        self.padding = 0
         self.stalls = 0
         self._trouble_at: float | None = None
         self.temporal = ALL_TEMPORAL
@@ -605,6 +607,7 @@ class Slot:
             else:
                 for _ in range(2 if self._was_lost_again(out) else 1):
                     if self._may_repair(packet.octets, now):
+                        self.retransmitted += 1
                         self._retransmit(packet, segment, out)
                     else:
                         self._note_trouble(now)
@@ -633,7 +636,6 @@ class Slot:
         if payload_type is None:
             self.nacks_missed += 1
             return
-        self.retransmitted += 1
         seq = out & 0xFFFF
         ssrc, original = self.ssrc, b""
         rtx = translation.rtx_payload_types.get(packet.payload_type)
@@ -661,12 +663,14 @@ class Slot:
             return 0
         if octets >= last.octets >= LEAST_COPY and self.playing is not None:
             self._retransmit(last, segment, self._highest)
+            self.padding += last.octets
             return last.octets
         self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF
         block = build_extensions(list(segment.translation.own))
         first = 0xB0 if block else 0xA0
         header = _pack(first, rtx, self._rtx_seq, self._last_timestamp, self.rtx_ssrc)
         self._send_direct(header + block + bytes(MAX_PADDING - 1) + bytes((MAX_PADDING,)))
+        self.padding += MAX_PADDING
         return MAX_PADDING
 
     def request_key_frame(self, now: float) -> None:

@@ -9,7 +9,7 @@ from sfu.media.track import Track
 
 @dataclass(slots=True)
 class Tally:
-    """Packets forwarded, repaired and dropped; key frames asked for; cuts."""
+    """Packets forwarded, repaired and dropped; key frames asked for; cuts; octets of padding; stalls."""
 
     forwarded: int = 0
     retransmitted: int = 0
@@ -18,6 +18,8 @@ class Tally:
     nacks_sent: int = 0
     plis_sent: int = 0
     switches: int = 0
+    padding: int = 0
+    stalls: int = 0
     drops: Drops = field(default_factory=Drops)
 
     def add_slot(self, slot: Slot) -> None:
@@ -27,6 +29,8 @@ class Tally:
         self.nacks += slot.nacks
         self.nacks_missed += slot.nacks_missed
         self.switches += slot.switches
+        self.padding += slot.padding
+        self.stalls += slot.stalls
         self.drops.update(slot.drops)
 
     def add_track(self, track: Track) -> None:
@@ -45,4 +49,6 @@ class Tally:
         self.nacks_sent += other.nacks_sent
         self.plis_sent += other.plis_sent
         self.switches += other.switches
+        self.padding += other.padding
+        self.stalls += other.stalls
         self.drops.update(other.drops)

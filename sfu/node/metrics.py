@@ -3,17 +3,28 @@
 Counters of peers that are gone are folded into totals, so that no counter ever falls.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeHistogramMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from sfu.congestion.allocation import Reason
 from sfu.media.tally import Tally
 from sfu.node.node import Node
 from sfu.room.peer import Peer
 from sfu.transport.counters import Histogram, LinkState
+
+ESTIMATE_BPS = (100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000)
 
 
 class Metrics(Collector):
@@ -87,7 +98,31 @@ class Metrics(Collector):
         yield _counter("nacks_sent", "Packets asked of publishers again.", tally.nacks_sent)
         yield _counter("plis_sent", "Key frames asked of publishers.", tally.plis_sent)
         yield _counter("switches", "Sources or layers that began in a slot.", tally.switches)
+        yield _counter("padding_bytes", "Sent to find out what a network carries.", tally.padding)
+        yield _counter("stalls", "Slots in trouble that were given a key frame.", tally.stalls)
+        yield from self._downlinks()
         yield _counters("media_drops", "Media packets not forwarded.", "reason", tally.drops)
+
+    def _downlinks(self) -> Iterator[Metric]:
+        """Yield what the networks to the peers are thought to carry, and what their slots get of it."""
+        estimates = Histogram(ESTIMATE_BPS)
+        reasons: Counter[str] = Counter({reason.value: 0 for reason in Reason})
+        for peer in _peers(self._node):
+            if peer.downlink is not None:
+                estimates.observe(peer.downlink.estimate.bps)
+                reasons.update(grant.reason.value for grant in peer.downlink.grants.values())
+        yield GaugeHistogramMetricFamily(
+            "parley_node_downlink_estimate_bps",
+            "What the peers' networks carry, now.",
+            buckets=_buckets(estimates),
+            gsum_value=estimates.sum,
+        )
+        family = GaugeMetricFamily(
+            "parley_node_slots_given", "Video slots, by why they get what they get.", labels=["reason"]
+        )
+        for reason, count in reasons.items():
+            family.add_metric([reason], count)
+        yield family
 
 
 def _peers(node: Node) -> Iterator[Peer]:
@@ -111,9 +146,10 @@ def _counters(name: str, text: str, label: str, values: Mapping[Any, int]) -> Me
 
 
 def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
-    buckets: list[tuple[str, float]] = []
-    seen = 0
-    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
-        seen += count
-        buckets.append((bound, seen))
+    buckets = _buckets(histogram)
     return HistogramMetricFamily(f"parley_node_{name}", text, buckets=buckets, sum_value=histogram.sum)
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    bounds = (*map(str, histogram.bounds), "+Inf")
+    return list(zip(bounds, accumulate(histogram.counts), strict=True))

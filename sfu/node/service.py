@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sfu.contract.operations import command_decoder, verify_token
 from sfu.node.metrics import Metrics
 from sfu.node.node import Node
+from sfu.node.quality import describe
 from sfu.node.settings import Settings
 from sfu.node.websocket import SignalEndpoint
 
@@ -44,10 +45,20 @@ def application(node: Node, endpoint: SignalEndpoint, cluster_secret: bytes) -> 
     async def scrape(_request: web.Request) -> web.Response:
         return web.Response(body=metrics.page(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
-    async def command(request: web.Request) -> web.Response:
+    def authorise(request: web.Request) -> None:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not verify_token(token, cluster_secret, audience=node.settings.node_id, now=time.time()):
             raise web.HTTPUnauthorized(text="A token of the cluster for this node is required.")
+
+    async def quality(request: web.Request) -> web.Response:
+        authorise(request)
+        room = node.rooms.get(request.match_info["room"])
+        if room is None:
+            raise web.HTTPNotFound(text="No such room is live on this node.")
+        return web.json_response(describe(room))
+
+    async def command(request: web.Request) -> web.Response:
+        authorise(request)
         try:
             node.obey(command_decoder.decode(await request.read()))
         except msgspec.DecodeError as error:
@@ -59,6 +70,7 @@ def application(node: Node, endpoint: SignalEndpoint, cluster_secret: bytes) -> 
     app.router.add_get("/healthz", health)
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", scrape)
+    app.router.add_get("/internal/rooms/{room}/quality", quality)
     app.router.add_post("/internal/commands", command)
     return app
 

@@ -98,6 +98,29 @@ async def test_commands_need_a_token_of_the_cluster_for_this_node(house: House) 
     assert not house.node.draining
 
 
+async def test_what_each_slot_gets_and_why(house: House) -> None:
+    await enter(house, "anna")
+    ben = await enter(house, "ben")
+    await ben.send(signals.View(wants=(signals.Want(track="anna.1", width=640, height=480),)))
+    await receive_frames(ben, "video", 5)
+    url = f"{house.url}/internal/rooms/room/quality"
+    async with house.http.get(url) as response:
+        assert response.status == 401
+    headers = {"Authorization": f"Bearer {sign_token(SECRET, audience='n1', now=time.time())}"}
+    async with house.http.get(url.replace("room/", "other/"), headers=headers) as response:
+        assert response.status == 404
+    async with house.http.get(url, headers=headers) as response:
+        described = await response.json()
+    (slots,) = [each["slots"] for each in described["peers"] if each["peer"] == "ben"]
+    (slot,) = slots
+    assert slot["track"] == "anna.1"
+    assert slot["reason"] in {"full", "source"}
+    assert slot["given"] == slot["wanted"]
+    given = await metrics(house)
+    assert given[("parley_node_slots_given", slot["reason"])] >= 1
+    assert given[("parley_node_downlink_estimate_bps_gcount",)] == 2
+
+
 async def test_control_mutes_removes_and_closes(house: House) -> None:
     anna, ben = await enter(house, "anna"), await enter(house, "ben")
     assert await order(house, MutePeer(room="room", peer="ben", source=Source.MICROPHONE)) == 200

@@ -1,5 +1,6 @@
 """Sums forget nothing: every counter of a slot and a track arrives in the tally."""
 
+from collections import Counter
 from dataclasses import fields
 
 from sfu.media.ports import Drop
@@ -16,11 +17,22 @@ def test_what_tracks_and_slots_counted_adds_up() -> None:
     publisher.track.tick(1.2)
     (first, _) = shown.link.take()
     shown.slot.nack([first.seq, first.seq + 1], 1.3)
+    shown.slot.pad(200)
     tally = Tally()
     tally.add_slot(shown.slot)
     tally.add_track(publisher.track)
-    drops = {Drop.DUPLICATE: 1}
-    assert tally == Tally(2, 1, 2, 1, 2, 1, 1, drops)  # type: ignore[arg-type]
+    assert tally == Tally(
+        forwarded=2,
+        retransmitted=1,
+        nacks=2,
+        nacks_missed=1,
+        nacks_sent=2,
+        plis_sent=1,
+        switches=1,
+        padding=shown.slot.padding,
+        drops=Counter({Drop.DUPLICATE: 1}),
+    )
+    assert tally.padding > 0
     twice = Tally()
     twice.add(tally)
     twice.add(tally)
