@@ -108,7 +108,7 @@ class Encoder:
         temporal = pattern[self._step]
         if key or (temporal == 0 and self.mode.every_picture):
             for layer in range(self._layers, layers):
-                self._forget(layer)
+                self.forget(layer)
             changed, self._layers = self._layers != layers, layers
         else:
             changed = False
@@ -117,7 +117,8 @@ class Encoder:
         self._picture += 1
         return [self._frame(spatial, temporal, key, changed) for spatial in range(self._layers)]
 
-    def _forget(self, layer: int) -> None:
+    def forget(self, layer: int) -> None:
+        """Let the next frame of a spatial layer refer to none before it."""
         for temporal in range(self.mode.temporal):
             self._last.pop((layer, temporal), None)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sfu.rtp.dependency_descriptor import Structure, read
 from sfu.rtp.payload import read_vp9
 from sfu.rtp.scalability import HIGHEST, DescriptorSelection, IndicesSelection, Verdict
+from tests.unit.rtp.descriptors import Layout, Template, Written
 from tests.unit.rtp.encoder import MODES, EncodedFrame, Encoder, Mode, Packet, Reader
 
 Selection = DescriptorSelection | IndicesSelection
@@ -307,6 +308,46 @@ def test_without_a_key_picture_nothing_is_sent() -> None:
         assert receiver.selection.needs_key_frame
         assert len(receiver.take(encoder.encode(3, key=True))) == 3
         assert not receiver.selection.needs_key_frame
+
+
+@kinds
+def test_a_picture_that_was_ended_is_not_gone_on_with(kind: Callable[[], Selection]) -> None:
+    """Even if a layer above can be joined in it, unforeseen: the marker bit was sent."""
+    encoder, receiver = Encoder(MODES["L3T1"]), Receiver(kind())
+    receiver.take(encoder.encode(3))
+    receiver.selection.aim(0, HIGHEST)
+    receiver.take(encoder.encode(3))
+    receiver.selection.aim(1, HIGHEST)
+    encoder.forget(1)
+    assert [frame.spatial for frame in receiver.take(encoder.encode(3))] == [0]
+    assert receiver.selection.needs_key_frame
+
+
+@kinds
+def test_a_layer_is_not_joined_without_the_one_below(kind: Callable[[], Selection]) -> None:
+    """What is above the base is looked at although the base was lost."""
+    encoder, receiver = Encoder(MODES["L3T1"]), Receiver(kind())
+    receiver.take(encoder.encode(3))
+    receiver.selection.aim(0, HIGHEST)
+    receiver.take(encoder.encode(3))
+    receiver.selection.aim(HIGHEST, HIGHEST)
+    encoder.forget(2)
+    assert not receiver.take(encoder.encode(3)[1:])
+
+
+def test_what_is_discardable_is_not_missed() -> None:
+    """One may leave it out and go on with it, without a switch indication."""
+    layout = Layout([Template(0, 0, [2, 2]), Template(0, 0, [2, 3], [2]), Template(0, 1, [0, 1], [1])])
+    selection = DescriptorSelection()
+    structure: Structure | None = None
+    for number, (template, temporal, sent) in enumerate(
+        [(0, 1, True), (2, 1, True), (1, 0, True), (2, 0, False), (1, 1, True), (2, 1, True)]
+    ):
+        selection.aim(0, temporal)
+        descriptor = read(Written(number, template, layout, attached=number == 0).value(), structure)
+        assert descriptor is not None
+        structure = descriptor.structure
+        assert (selection.choose(number, descriptor) is not Verdict.LEAVE_OUT) is sent
 
 
 def test_layers_that_a_stream_does_not_speak_of_are_not_left_out() -> None:
