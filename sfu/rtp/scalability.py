@@ -1,7 +1,8 @@
 """Which packets of one scalable stream a receiver is sent: never a frame without what it refers to.
 
 A scalable stream has all its spatial and temporal layers under one SSRC. A selection is told how far
-its receiver wants to go (`aim`) and decides packet by packet, in the order of their numbers. It goes
+its receiver wants to go (`aim`) and decides packet by packet, in the order of their numbers (`choose`);
+of packets that come late or are sent again it knows what became of their frame (`recall`). It goes
 down at the beginning of a picture; it goes up where the stream allows that, which for a spatial layer
 is mostly a key frame. It knows nothing of tracks, slots or numbers to be closed up, only of descriptors:
 so it lives beside them, and the simulator and the slots share it.
@@ -25,6 +26,8 @@ from sfu.rtp.payload import Indices, Payload
 
 HIGHEST = 7
 """Every layer, spatial or temporal, however many there are."""
+MAX_PAST = 256
+"""So many frames are remembered, for packets that come late or are sent again."""
 _NUMBERS = 1 << 16
 _WINDOW = (1 << 4097) - 1
 """A frame refers to one at most 4096 back (§A.8.2 of the dependency descriptor)."""
@@ -44,13 +47,14 @@ class _Selection:
     `spatial` is the highest spatial layer that is sent, -1 before the first; `_limit` the one wanted.
     `_sends` and `_ends`: whether the present frame is sent, and whether the picture ends with it;
     `_ended`: it did. `_top` is the highest layer the picture has had so far, sent or not, `_top_before`
-    that of the last picture.
+    that of the last picture. `_past` has `_sends` and `_ends` of the last frames, by timestamp and layer.
     """
 
     __slots__ = (
         "_ended",
         "_ends",
         "_limit",
+        "_past",
         "_sends",
         "_spatial_aim",
         "_temporal_aim",
@@ -67,6 +71,7 @@ class _Selection:
         self._timestamp = -1
         self._sends = self._ends = self._ended = False
         self._top = self._top_before = -1
+        self._past: dict[tuple[int, int], tuple[bool, bool]] = {}
 
     def aim(self, spatial: int, temporal: int) -> None:
         """Want the layers up to these from the next picture on, as far as there are any."""
@@ -88,8 +93,14 @@ class _Selection:
     def _place(self, spatial: int, *, sends: bool) -> None:
         """Begin a frame of this layer."""
         self._sends = sends
-        self._ends = spatial == self.spatial and (spatial >= self._limit or spatial < self._top_before)
+        self._ends = self._is_end(spatial)
         self._top = max(self._top, spatial)
+        self._past[self._timestamp, spatial] = sends, self._ends
+        if len(self._past) > MAX_PAST:
+            del self._past[next(iter(self._past))]
+
+    def _is_end(self, spatial: int) -> bool:
+        return spatial == self.spatial and (spatial >= self._limit or spatial < self._top_before)
 
     def _verdict(self, ends_frame: bool) -> Verdict:
         if not self._sends:
@@ -98,6 +109,14 @@ class _Selection:
             self._ended = True
             return Verdict.END
         return Verdict.FORWARD
+
+    def _recall(self, timestamp: int, spatial: int, ends_frame: bool) -> Verdict:
+        """Return what becomes of a packet of a former frame; if none of it came yet, as of those since."""
+        past = self._past.get((timestamp, spatial))
+        sends, ends = (spatial <= self.spatial, self._is_end(spatial)) if past is None else past
+        if not sends:
+            return Verdict.LEAVE_OUT
+        return Verdict.END if ends_frame and ends else Verdict.FORWARD
 
 
 class DescriptorSelection(_Selection):
@@ -148,13 +167,16 @@ class DescriptorSelection(_Selection):
             self._number = descriptor.number - 1
         ahead = (descriptor.number - self._number) % _NUMBERS
         if ahead >= _NUMBERS // 2:
-            earlier = self._left_out >> _NUMBERS - ahead & 1
-            return Verdict.LEAVE_OUT if earlier else Verdict.FORWARD
+            return self.recall(timestamp, descriptor)
         if ahead:
             self._left_out = self._left_out << ahead & _WINDOW
             self._number = descriptor.number
             self._begin_frame(timestamp, descriptor)
         return self._verdict(descriptor.ends_frame)
+
+    def recall(self, timestamp: int, descriptor: Descriptor) -> Verdict:
+        """Return what becomes of a packet that comes late, or is sent again. Changes nothing."""
+        return self._recall(timestamp, descriptor.frame.spatial, descriptor.ends_frame)
 
     def _begin_frame(self, timestamp: int, descriptor: Descriptor) -> None:
         frame = descriptor.frame
@@ -266,6 +288,13 @@ class IndicesSelection(_Selection):
         if indices.spatial != self._present:
             self._begin_frame(indices)
         return self._verdict(indices.ends_frame)
+
+    def recall(self, timestamp: int, payload: Payload) -> Verdict:
+        """Return what becomes of a packet that comes late, or is sent again. Changes nothing."""
+        indices = payload.indices
+        if indices is None:
+            return Verdict.FORWARD
+        return self._recall(timestamp, indices.spatial, indices.ends_frame)
 
     def _begin_picture(self, timestamp: int, layers: int, indices: Indices) -> None:
         self._is_key = indices.spatial == 0 and not indices.inter_picture

@@ -187,6 +187,47 @@ def test_any_packet_of_a_key_picture_can_be_late(
 
 
 @modes
+@kinds
+@given(steps=steps(changing_layers=False))
+def test_what_became_of_a_packet_is_recalled(
+    mode: Mode, kind: Callable[[], Selection], steps: list[Step]
+) -> None:
+    """And asking changes nothing."""
+    encoder, receiver, reader = Encoder(mode), Receiver(kind()), Reader()
+    chosen: list[tuple[Packet, Verdict]] = []
+    for step in steps:
+        if step.aim is not None:
+            receiver.selection.aim(*step.aim)
+        for frame in encoder.encode(mode.spatial, key=step.key):
+            chosen += [(packet, receiver.choose(packet)) for packet in frame.packets]
+    for packet, verdict in chosen:
+        descriptor = reader.read(packet)
+        assert descriptor is not None
+        if isinstance(receiver.selection, DescriptorSelection):
+            assert receiver.selection.recall(packet.timestamp, descriptor) is verdict
+        else:
+            assert receiver.selection.recall(packet.timestamp, packet.payload) is verdict
+
+
+@kinds
+def test_a_frame_that_was_lost_whole_goes_the_way_of_the_others(kind: Callable[[], Selection]) -> None:
+    encoder, receiver, reader = Encoder(MODES["L3T1"]), Receiver(kind()), Reader()
+    receiver.selection.aim(1, HIGHEST)
+    receiver.take(encoder.encode(3))
+    lost = encoder.encode(3)
+    receiver.take(encoder.encode(3))
+    for frame, verdict in zip(lost, (Verdict.FORWARD, Verdict.END, Verdict.LEAVE_OUT), strict=True):
+        packet = frame.packets[-1]
+        if isinstance(receiver.selection, DescriptorSelection):
+            reader.read(Encoder(MODES["L3T1"]).encode(3)[0].packets[0])
+            descriptor = reader.read(packet)
+            assert descriptor is not None
+            assert receiver.selection.recall(packet.timestamp, descriptor) is verdict
+        else:
+            assert receiver.selection.recall(packet.timestamp, packet.payload) is verdict
+
+
+@modes
 @given(steps=steps(changing_layers=False))
 def test_both_selections_agree(mode: Mode, steps: list[Step]) -> None:
     """Where no layer comes or goes; the dependency descriptor knows of that sooner."""
