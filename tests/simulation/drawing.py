@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
+from typing import TypeVar
 
 WIDTH = 920
 LEFT, RIGHT = 64, 12
 GAP = 26
 LANE = 13
+T = TypeVar("T")
 Points = Sequence[tuple[float, float]]
 
 
@@ -148,11 +149,12 @@ class Chart:
         return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img">{"".join(self._parts)}</svg>'
 
 
-def stretches(points: Points, longest_s: float) -> list[tuple[float, float, float]]:
+def stretches(points: Sequence[tuple[float, T]], longest_s: float) -> list[tuple[float, float, T]]:
     """Return (since, until, value) for each run of equal values; a longer gap ends a run."""
-    runs: list[tuple[float, float, float]] = []
-    for (at, value), (following, _) in pairwise([*points, (points[-1][0], -1.0)] if points else []):
-        until = min(following, at + longest_s)
+    runs: list[tuple[float, float, T]] = []
+    ends = [at for at, _ in points[1:]] + [at for at, _ in points[-1:]]
+    for (at, value), end in zip(points, ends, strict=True):
+        until = min(end, at + longest_s)
         if runs and runs[-1][2] == value and at - runs[-1][1] < 1e-6:
             runs[-1] = (runs[-1][0], until, value)
         else:

@@ -22,7 +22,7 @@ from tests.simulation.link import (
     WiFi,
 )
 from tests.simulation.pictures import Picture
-from tests.simulation.publishers import SIMULCAST, Encoding, Publisher
+from tests.simulation.publishers import Publisher
 from tests.simulation.receivers import Receiver
 
 WARM_UP_S = 2.0
@@ -62,7 +62,11 @@ class Network:
 
 @dataclass
 class Sample:
-    """What was so at one moment; rates since the moment before, in bit/s."""
+    """What was so at one moment; rates since the moment before, in bit/s.
+
+    `queue_ms` is true, `seen_queue_ms` what the node makes of it. `granted` has the rank of the layer and
+    the highest temporal layer for each slot that was given any.
+    """
 
     at: float
     link_bps: float
@@ -73,10 +77,9 @@ class Sample:
     padding_bps: float
     queue_ms: float
     seen_queue_ms: float
-    loss: float
     packets: int
     lost: int
-    granted: tuple[tuple[int, int], ...]
+    granted: dict[str, tuple[int, int]]
 
 
 @dataclass
@@ -108,7 +111,6 @@ class Seat:
         down, estimate = receiver.down, downlink.estimate
         padding = sum(each.padding for each in dict.fromkeys(receiver.pictures.values()))
         lost = sum(down.lost.values())
-        grants = (grant.option for grant in downlink.grants.values())
         self.samples.append(
             Sample(
                 at=now - self.began,
@@ -120,10 +122,13 @@ class Seat:
                 padding_bps=(padding - self._padding) * 8 / SAMPLE_S,
                 queue_ms=down.bottleneck.queue_s(now) * 1000,
                 seen_queue_ms=estimate.detector.queue_ms,
-                loss=estimate.loss.share,
                 packets=down.packets - self._packets,
                 lost=lost - self._lost,
-                granted=tuple((each.rank, each.temporal) if each else (-1, 0) for each in grants),
+                granted={
+                    mid: (grant.option.rank, grant.option.temporal)
+                    for mid, grant in downlink.grants.items()
+                    if grant.option is not None
+                },
             )
         )
         self._sent, self._received = down.carried, receiver.received_octets
@@ -146,13 +151,11 @@ class Meeting:
         *,
         publishers: int = 1,
         heights: Sequence[tuple[float, int]] = ((0, 720),),
-        encodings: Sequence[Encoding] = SIMULCAST,
         seed: int = 1,
     ) -> None:
         self.world = World(limits=Limits())
         self.publishers = [
-            Publisher(self.world, number, f"{seed}.publisher.{number}", encodings)
-            for number in range(1, publishers + 1)
+            Publisher(self.world, number, f"{seed}.publisher.{number}") for number in range(1, publishers + 1)
         ]
         self.world.run(WARM_UP_S)
         self.began = self.world.now

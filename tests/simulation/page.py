@@ -7,6 +7,7 @@ from statistics import fmean
 
 from tests.simulation import measures
 from tests.simulation.drawing import Block, Chart, Curve, Lanes, Panel, stretches
+from tests.simulation.measures import TOP
 from tests.simulation.meeting import Meeting, Seat
 from tests.simulation.scenarios import Scenario
 from tests.simulation.sounds import SLOT_S
@@ -76,7 +77,14 @@ def _section(scenario: Scenario, meeting: Meeting, verdicts: Sequence[Verdict]) 
 def _charts(scenario: Scenario, seat: Seat, number: int, count: int) -> str:
     title = f"<h3>Receiver {number} of {count}</h3>" if count > 1 else ""
     chart = Chart(scenario.seconds)
-    for part in (_rates(seat), _layers(seat), _frames(seat, scenario.seconds), _queue(seat), _trouble(seat)):
+    for part in (
+        _rates(seat),
+        _given(seat),
+        _layers(seat),
+        _frames(seat, scenario.seconds),
+        _queue(seat),
+        _trouble(seat),
+    ):
         chart.add(part)
     return title + chart.svg()
 
@@ -98,22 +106,42 @@ def _rates(seat: Seat) -> Panel:
             curve("sent, with repairs and padding", "sent"),
             curve("received", "received"),
             curve("estimate", "estimate"),
+            curve("budget", "budget"),
         ),
         most=1.1 * min(link, 1.5 * of_interest) / 1e6,
         height=150,
     )
 
 
+def _given(seat: Seat) -> Lanes:
+    mids = sorted({mid for each in seat.samples for mid in each.granted})
+    rows = []
+    for mid in mids:
+        points = [(each.at, each.granted.get(mid)) for each in seat.samples]
+        blocks = [
+            Block(
+                since,
+                until,
+                RANKS[given[0]][1] + (" thin" if given[1] < TOP else ""),
+                f"{RANKS[given[0]][0]} up to temporal layer {min(given[1], TOP)}",
+            )
+            for since, until, given in stretches(points, HOLD_S)
+            if given is not None
+        ]
+        rows.append((mid, blocks))
+    return Lanes("Layer given", rows, (*RANKS, ("with fewer frames", "layer-f thin")))
+
+
 def _layers(seat: Seat) -> Lanes:
     rows = []
     for picture in seat.pictures:
-        points = [(frame.at - seat.began, float(frame.rank)) for frame in picture.shown]
+        points = [(frame.at - seat.began, frame.rank) for frame in picture.shown]
         blocks = [
-            Block(since, until, RANKS[int(rank)][1], f"{RANKS[int(rank)][0]}, {since:.1f} to {until:.1f} s")
+            Block(since, until, RANKS[rank][1], f"{RANKS[rank][0]}, {since:.1f} to {until:.1f} s")
             for since, until, rank in stretches(points, HOLD_S)
         ]
         rows.append((picture.mid, blocks))
-    return Lanes("Layer on screen", rows, RANKS)
+    return Lanes("Layer on screen", rows, ())
 
 
 def _frames(seat: Seat, seconds: float) -> Panel:

@@ -181,7 +181,6 @@ class Picture:
         self.nacked = 0
         self.given_up = 0
         self.repaired = 0
-        self.doubles = 0
         self.padding = 0
         self._clock = clock
         self._nack = nack
@@ -223,7 +222,6 @@ class Picture:
         if not again:  # what was sent again says nothing of what is on its way
             self._note_gap(seq, now)
         if seq in self._received or seq <= self._done:
-            self.doubles += 1
             self.padding += len(packet.data) if again else 0
             return
         self._received.add(seq)

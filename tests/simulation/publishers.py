@@ -196,12 +196,10 @@ class Stream:
 class Publisher(Member):
     """Sends a camera and a voice from now on."""
 
-    def __init__(
-        self, world: World, number: int, seed: str, encodings: Sequence[Encoding] = SIMULCAST
-    ) -> None:
+    def __init__(self, world: World, number: int, seed: str) -> None:
         super().__init__(world, f"publisher-{number}", handshake_s=2 * UPLINK_S)
         self.index = number
-        self.streams = [Stream(number, rank, encoding, seed) for rank, encoding in enumerate(encodings)]
+        self.streams = [Stream(number, rank, encoding, seed) for rank, encoding in enumerate(SIMULCAST)]
         self.requests = 0
         self.sent_octets = 0
         self._key_frame = True
@@ -213,14 +211,14 @@ class Publisher(Member):
         self._sound_ssrc = 900_000 + number
         self._repeats = False
         self.enter(
-            publish=(_microphone(), _camera(tuple(each.rid for each in encodings))),
+            publish=(_microphone(), _camera(tuple(each.rid for each in SIMULCAST))),
             tracks=(
                 PublishedTrack(mid="m", source=Source.MICROPHONE),
                 PublishedTrack(
                     mid="c",
                     source=Source.CAMERA,
-                    width=encodings[-1].height * 16 // 9,
-                    height=encodings[-1].height,
+                    width=SIMULCAST[-1].height * 16 // 9,
+                    height=SIMULCAST[-1].height,
                 ),
             ),
             slots=(),

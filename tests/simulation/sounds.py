@@ -32,7 +32,6 @@ class Sound:
         self.mid = mid
         self.ssrc = ssrc
         self.slots: list[tuple[float, bool, float | None]] = []
-        self.stretched = self.shortened = 0
         self._held: dict[int, Truth] = {}
         self._next: int | None = None
         self._newest = 0
@@ -116,12 +115,10 @@ class Sound:
             return
         if level > self._target + 1 and self._take(self._next) is not None:
             self._next += 1
-            self.shortened += 1
             self._changed = 0
         elif 0 < level < self._target:
             self._next -= 1
             self._held[self._next] = Truth(
                 0, 0, 0, 1, 1, 0, 0, self.slots[-1][0] - (self.slots[-1][2] or 0.0)
             )
-            self.stretched += 1
             self._changed = 0
