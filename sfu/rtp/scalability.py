@@ -261,7 +261,8 @@ class IndicesSelection(_Selection):
     `_reach` has for each spatial layer the highest temporal layer that the receiver could go on with, -1
     for none. It falls below the temporal layer of a frame that is left out. It rises at a frame that
     refers to no other picture, and to the top at one that says it is a switching-up point; in all layers
-    at a key picture that says how many it has. `_temporal` is the highest temporal layer that is sent.
+    at a key picture that says how many it has. A layer that the stream no longer has begins anew.
+    `_temporal` is the highest temporal layer that is sent.
 
     Where spatial layers depend on each other only in key pictures, those below the one that is sent
     are left out, as they say themselves that they are no reference.
@@ -308,6 +309,8 @@ class IndicesSelection(_Selection):
             self._temporal = self._temporal_aim
             self.spatial = 0
             return
+        if layers:
+            self._reach[layers:] = [-1] * (HIGHEST + 1 - layers)
         usable = [layer for layer in range(self._limit + 1) if self._reach[layer] >= 0]
         self.spatial = usable[-1] if usable else self.spatial
         self._temporal = min(self._temporal_aim, self._reach[self.spatial]) if usable else 0

@@ -376,6 +376,17 @@ def test_a_layer_is_not_joined_without_the_one_below(kind: Callable[[], Selectio
     assert not receiver.take(encoder.encode(3)[1:])
 
 
+@kinds
+def test_a_layer_that_went_and_came_is_not_taken_for_the_former_one(kind: Callable[[], Selection]) -> None:
+    """It builds on the layer below, which was left out meanwhile."""
+    encoder, receiver = Encoder(MODES["L3T1"]), Receiver(kind())
+    receiver.take(encoder.encode(3))
+    receiver.selection.aim(0, HIGHEST)
+    receiver.take(encoder.encode(2))
+    receiver.selection.aim(2, HIGHEST)
+    assert [frame.spatial for frame in receiver.take(encoder.encode(3))] == [0]
+
+
 def test_what_is_discardable_is_not_missed() -> None:
     """One may leave it out and go on with it, without a switch indication."""
     layout = Layout([Template(0, 0, [2, 2]), Template(0, 0, [2, 3], [2]), Template(0, 1, [0, 1], [1])])
