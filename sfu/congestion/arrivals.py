@@ -10,7 +10,9 @@ MAX_WAITING = 2000
 MAX_SPAN_S = 4.0
 """Older ones are of no use to an estimate, and do not fit one feedback."""
 REORDER = 400
-"""A packet this far behind what was reported is still late; further, the numbers began anew."""
+"""A packet this far behind what was reported is still late; further, the numbers began anew…"""
+MAX_AHEAD = 4096
+"""…and so they did if it is this far ahead: no list of losses grows longer than that."""
 
 
 class Arrivals:
@@ -32,7 +34,7 @@ class Arrivals:
             self._next = seq
         else:
             seq = nearest(number, highest)
-            if seq < self._next - REORDER:  # not late: the sender began anew
+            if not -REORDER <= seq - self._next < MAX_AHEAD:  # the sender began anew
                 self._next = seq
                 self._arrived.clear()
                 self._highest = seq
@@ -50,11 +52,12 @@ class Arrivals:
             return
         newest = max(self._arrived.values())
         oldest = newest - int(MAX_SPAN_S * TICKS_PER_S)
-        numbers = sorted(number for number, ticks in self._arrived.items() if ticks >= oldest)
-        first = min(self._next, numbers[0]) if numbers[0] - self._next < REORDER else numbers[0]
-        arrived = [self._arrived.get(number, -1) for number in range(first, numbers[-1] + 1)]
+        recent = {number: ticks for number, ticks in self._arrived.items() if ticks >= oldest}
         self._arrived.clear()
-        self._next = max(self._next, numbers[-1] + 1)
+        least, most = min(recent), max(recent)
+        first = min(self._next, least) if least - self._next < REORDER else least
+        arrived = [recent.get(number, -1) for number in range(first, most + 1)]
+        self._next = max(self._next, most + 1)
         for at in range(0, len(arrived), ARRIVALS_PER_FEEDBACK):
             some = arrived[at : at + ARRIVALS_PER_FEEDBACK]
             if any(ticks >= 0 for ticks in some):
