@@ -10,7 +10,7 @@ A client without transport-cc is judged by its receiver reports alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sfu.congestion.aimd import RateControl
+from sfu.congestion.aimd import DECREASE, RateControl
 from sfu.congestion.delay import MS_PER_TICK, DelayDetector, Usage
 from sfu.congestion.loss import LossControl
 from sfu.congestion.probe import Health, Prober
@@ -32,8 +32,8 @@ FLOOD_FALL, FLOOD_LEAST_BPS, DELUGE_MS = 0.75, 400_000.0, 110.0
 and no further if the queue is longer than a burst's."""
 DRAIN_QUEUE_MS = 60.0
 """A queue above this is drained…"""
-DRAIN_S = 0.5
-"""…within about this time…"""
+DRAIN_S, FLOOD_DRAIN_S = 0.5, 0.2
+"""…within about this time (after a flood, when sound is late already, the latter)…"""
 LEAST_DRAIN_SHARE = 0.1
 """…but at least this share of the estimate is used meanwhile."""
 SILENCE_S = 1.0
@@ -87,10 +87,12 @@ class Estimate:
     @property
     def budget_bps(self) -> float:
         """Return what to send at most: less than the path carries while a queue is to be emptied."""
-        queue_ms = self.detector.delay_ms if self._flooded else self.detector.queue_ms
+        queue_ms, drain_s = self.detector.queue_ms, DRAIN_S
+        if self._flooded:
+            queue_ms, drain_s = self.detector.delay_ms, FLOOD_DRAIN_S
         if queue_ms <= DRAIN_QUEUE_MS:
             return self.bps
-        return self.bps * max(LEAST_DRAIN_SHARE, 1 - (queue_ms - DRAIN_QUEUE_MS / 2) / 1000 / DRAIN_S)
+        return self.bps * max(LEAST_DRAIN_SHARE, 1 - (queue_ms - DRAIN_QUEUE_MS / 2) / 1000 / drain_s)
 
     def hear(self, feedback: Feedback, now: float) -> None:
         """Take transport-wide feedback. What speaks of packets never sent, or too old, is passed over."""
@@ -120,41 +122,38 @@ class Estimate:
         if lost < len(arrivals):
             self.detector.observe(words, arrivals, shift)
             octets = sum(word & 0xFFFF for word, ticks in zip(words, arrivals, strict=True) if ticks >= 0)
-            self.throughput.add((max(arrivals) + shift) * MS_PER_TICK, (words[-1] >> 16) * 1e-3, octets)
-        arriving, busy = self.throughput.bps, self.detector.busy_bps
-        carried = max(self.rate.bps * self.throughput.stretch, busy or 0.0)
+            self.throughput.add((max(arrivals) + shift) * MS_PER_TICK, octets)
+        arriving = self.throughput.bps
+        lowered = self.loss.add(len(arrivals), lost, self.bps, arriving, now)
         if self.prober.cluster is not None:
-            self.loss.add(len(arrivals), lost, self.bps, arriving, now)
             self.prober.observe(first, words, arrivals, shift)
             self._conclude(now)
             return
         before = self.rate.decreased_at
-        usage = self.detector.usage
-        if now < self._aftermath_until:
-            usage = Usage.NORMAL
-        if self._is_flooded(busy):
-            usage = Usage.OVERUSED
-            least = FLOOD_FALL * self.rate.bps
-            if self.detector.delay_ms > DELUGE_MS:
-                least = min(least, FLOOD_LEAST_BPS)
-            carried = max(busy or 0.0, least)
-            self._flooded = True
-        elif self.detector.delay_ms <= DRAIN_QUEUE_MS:
-            self._flooded = False
-        self.rate.update(usage, arriving, carried, self.rtt_s, now)
-        lowered = self.loss.add(len(arrivals), lost, self.bps, arriving, now)
+        if not self._fall_if_flooded(now):
+            quiet = now < self._aftermath_until
+            self.rate.update(Usage.NORMAL if quiet else self.detector.usage, arriving, self.rtt_s, now)
         if lowered or self.rate.decreased_at != before:
             self.overuses += 1
             self.prober.postpone(now)
         if lowered and self.detector.delay_ms < POLICED_MS:
             self.prober.beware(self.bps, now)
 
-    def _is_flooded(self, busy_bps: float | None) -> bool:
-        """Whether the path suddenly carries much less: seen sooner by its queue than by a trend."""
-        delay_ms, before = self.detector.delay_ms, self._delay_ms
+    def _fall_if_flooded(self, now: float) -> bool:
+        """Go down at once if the path suddenly carries much less: its queue tells sooner than a trend."""
+        delay_ms, before, busy_bps = self.detector.delay_ms, self._delay_ms, self.detector.busy_bps
         self._delay_ms = delay_ms
         growing = delay_ms > FLOOD_MS and delay_ms > before + FLOOD_GROWTH_MS
-        return growing and busy_bps is not None and busy_bps < FLOOD_SHARE * self.rate.bps
+        flooded = growing and busy_bps is not None and busy_bps < FLOOD_SHARE * self.rate.bps
+        if flooded and busy_bps is not None:
+            least_bps = FLOOD_FALL * self.rate.bps
+            if delay_ms > DELUGE_MS:
+                least_bps = min(least_bps, FLOOD_LEAST_BPS)
+            self.rate.fall(DECREASE * max(busy_bps, least_bps), now)
+            self._flooded = True
+        elif delay_ms <= DRAIN_QUEUE_MS:
+            self._flooded = False
+        return flooded
 
     def _conclude(self, now: float) -> None:
         """Believe what a probe showed: more than was thought, or less if it filled the path.

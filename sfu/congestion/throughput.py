@@ -7,30 +7,25 @@ LEAST_MS = 60.0
 
 
 class Throughput:
-    """Told of each feedback's bytes. `bps` is None until enough was seen.
+    """Told of each feedback's bytes; `bps` is None until enough was seen."""
 
-    `stretch` is how much slower they arrived than they were sent: 1, or less on a path that is full.
-    """
-
-    __slots__ = ("_octets", "_points", "bps", "stretch")
+    __slots__ = ("_octets", "_points", "bps")
 
     def __init__(self) -> None:
         self.bps: float | None = None
-        self.stretch = 1.0
-        self._points: deque[tuple[float, float, int]] = deque()
+        self._points: deque[tuple[float, int]] = deque()
         self._octets = 0
 
-    def add(self, arrived_ms: float, sent_ms: float, octets: int) -> None:
-        """Take `octets`: the last of them was sent at `sent_ms` and had arrived by `arrived_ms`."""
+    def add(self, arrived_ms: float, octets: int) -> None:
+        """Take `octets` that had arrived by `arrived_ms`, since what was told before."""
         points = self._points
         if points and not 0 <= arrived_ms - points[-1][0] < 2 * WINDOW_MS:
             points.clear()  # silence, or another clock
             self._octets = 0
-        points.append((arrived_ms, sent_ms, octets))
+        points.append((arrived_ms, octets))
         self._octets += octets
         while len(points) > 2 and arrived_ms - points[1][0] >= WINDOW_MS:
-            self._octets -= points.popleft()[2]
+            self._octets -= points.popleft()[1]
         span = arrived_ms - points[0][0]
         if span >= LEAST_MS:
-            self.bps = (self._octets - points[0][2]) * 8000 / span
-            self.stretch = min(1.0, max(0.0, sent_ms - points[0][1]) / span)
+            self.bps = (self._octets - points[0][1]) * 8000 / span

@@ -315,6 +315,8 @@ class Slot:
         """Show a track, drawn `height` pixels high. Sound plays at once, video as `give` says."""
         if track is not self.track:
             self._waiting_since = now
+            if not self.accepts(track):
+                self.drops[Drop.NOT_NEGOTIATED] += 1
         self.track = track
         self.height = height
         if self.kind == "audio":
@@ -365,11 +367,8 @@ class Slot:
             self._send = self._send_now
 
     def accepts(self, track: Track) -> bool:
-        """Whether the receiver negotiated any format of the track; counted if not."""
-        if track.translation(self.profile).payload_types:
-            return True
-        self.drops[Drop.NOT_NEGOTIATED] += 1
-        return False
+        """Whether the receiver negotiated any format of the track."""
+        return bool(track.translation(self.profile).payload_types)
 
     def _aim(self, layer: Layer | None, event: SlotEvent) -> None:
         if self.target is not None:

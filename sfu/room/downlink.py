@@ -25,12 +25,12 @@ LEAST_VIDEO_BPS = 80_000.0
 """What video may use however little there is, unless a queue has to be emptied."""
 MOST_REPAIR_SHARE = 0.3
 """Of the budget, set aside for sending lost packets again."""
-PROBE_MARGIN = 1.2
-"""More than what is wanted is probed for, so that the wanted layers fit with room to spare."""
+PROBE_MARGIN = 1.1
+"""More is probed for than what is wanted with the room to spare that it must have."""
 TOLERANCE = 1.05
 """What was granted may exceed the budget by this factor until the next regular turn."""
-CAUTION_S = 2.0
-MOST_CAUTION_S = 16.0
+CAUTION_S = 8.0
+MOST_CAUTION_S = 30.0
 """A slot that was lowered climbs for so long only with much room to spare: twice as long each time…"""
 RELAPSE_S = 10.0
 """…that it had climbed no longer than this ago."""
@@ -87,16 +87,18 @@ class Downlink:
         budget = self._video_budget(sound_bps)
         demands = [self._demand(slot, priorities, now) for slot in video]
         grants = allocate(budget, demands)
-        self.grants = {grant.slot: grant for grant in grants}
+        before, self.grants = self.grants, {grant.slot: grant for grant in grants}
         granted = sum(grant.option.bps for grant in grants if grant.option is not None)
         playing = sum(demand.current.bps for demand in demands if demand.current is not None)
-        wanted = sum(grant.wanted.bps for grant in grants if grant.wanted is not None)
+        wanted = sum(map(_probe_bps, demands, grants))
         self._granted_bps = granted + sound_bps
-        self._wanted_bps = PROBE_MARGIN * wanted + sound_bps
+        self._wanted_bps = wanted + sound_bps
         self.awaits_layer = False
         overloaded = playing > OVERLOAD * budget
         for slot, demand, grant in zip(video, demands, grants, strict=True):
-            self._give(slot, demand, grant.option, now, at_once=overloaded)
+            self._give(slot, grant.option, now, at_once=overloaded)
+            if demand.current is not None and slot.mid in before:
+                self._note_step(slot, before[slot.mid].option, grant.option, now)
 
     def _demand(self, slot: Slot, priorities: Mapping[str, str], now: float) -> Demand:
         track, playing = slot.track, slot.playing
@@ -111,7 +113,7 @@ class Downlink:
         priority = priorities.get(track.id, "grid")
         return Demand(slot.mid, options, float(slot.height), priority, current, margin)
 
-    def _give(self, slot: Slot, demand: Demand, option: Option | None, now: float, *, at_once: bool) -> None:
+    def _give(self, slot: Slot, option: Option | None, now: float, *, at_once: bool) -> None:
         track = slot.track
         assert track is not None
         if option is None:
@@ -120,11 +122,17 @@ class Downlink:
         layer = track.layer(option.rank)
         self.awaits_layer |= layer is not None and layer.is_paused
         slot.give(layer, option.temporal, now, at_once=at_once)
-        if demand.current is None or option.bps == demand.current.bps:
-            return
-        if option.bps > demand.current.bps:
+
+    def _note_step(self, slot: Slot, before: Option | None, option: Option | None, now: float) -> None:
+        """Note a step up or down; while a step down waits for its key frame, send less at once."""
+        former, present = (-1, -1), (-1, -1)
+        if before is not None:
+            former = before.rank, before.temporal
+        if option is not None:
+            present = option.rank, option.temporal
+        if present > former:
             self._climbs[slot.mid].climbed_at = now
-        else:
+        elif present < former:
             self._climbs[slot.mid].lowered(now)
             slot.thin()
 
@@ -189,6 +197,14 @@ class Downlink:
         for slot in slots:
             if slot.kind == "audio":
                 slot.cover(self.estimate.loss.average, self._copies)
+
+
+def _probe_bps(demand: Demand, grant: Grant) -> float:
+    """Return the rate at which a slot would get what it wants."""
+    if grant.wanted is None:
+        return 0.0
+    room = CLIMB_MARGIN if grant.option == grant.wanted else demand.climb_margin
+    return PROBE_MARGIN * room * grant.wanted.bps
 
 
 def _sound_bps(slot: Slot) -> float:
