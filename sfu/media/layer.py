@@ -107,10 +107,12 @@ class Layer:
             self._forward(packet, format_.codec)
 
     def lacks(self, seq: int) -> bool:
-        """Whether the packet with these 16 bits, not long ago, did not come."""
+        """Whether the packet with these 16 bits, not long ago or next to come, is not here yet."""
         highest = Seq(self.reception.highest)
         unwrapped = nearest(seq, highest)
-        return 0 < highest - unwrapped < MAX_LATE and self.history.get(unwrapped) is None
+        if not self.reception.received or highest - unwrapped >= MAX_LATE:
+            return False
+        return self.history.get(unwrapped) is None
 
     def _forward(self, packet: Packet, codec: str) -> None:
         voice = self.track.voice

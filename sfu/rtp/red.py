@@ -19,7 +19,7 @@ def pack(payload_type: int, blocks: Sequence[tuple[int, bytes]], primary: bytes)
     A block is how many ticks it was before the primary, and its bytes. Those that cannot be expressed
     are left out.
     """
-    fitting = [each for each in blocks if each[0] <= MAX_OFFSET and len(each[1]) <= MAX_BLOCK]
+    fitting = [each for each in blocks if 0 <= each[0] <= MAX_OFFSET and len(each[1]) <= MAX_BLOCK]
     head = b"".join(
         (1 << 31 | payload_type << 24 | ticks << 10 | len(block)).to_bytes(4, "big")
         for ticks, block in fitting
