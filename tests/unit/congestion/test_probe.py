@@ -41,7 +41,7 @@ class Sender:
         cluster = self.prober.cluster
         assert cluster is not None
         arrivals: list[int] = []
-        while not cluster.last:
+        while True:
             due = int(media_bps * TICK_S / 8) + self.prober.octets_due(self.sent, TICK_S, self.now)
             if cluster.last:
                 break
