@@ -24,6 +24,8 @@ from tests.load.light.dtls import PROFILES
 
 RESULTS = Path(__file__).parent / "results"
 _GCM, _SHA1 = PROFILES["gcm"], PROFILES["sha1"]
+_CONTROLLED = (scenario.STREAM_50, scenario.STREAM_100, scenario.MEETING_16)
+"""Where congestion control is measured beside doing without."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def subjects(room: Scenario, *, janus: bool) -> Iterator[Callable[[], Subject]]:
     yield lambda: Parley(_GCM, loudest=room.loudest)
     if janus and room is not scenario.AUDIO_LOUDEST:
         yield lambda: Janus(_GCM)
+    if room in _CONTROLLED:
+        yield lambda: Parley(_GCM, report.CONTROLLED, loudest=room.loudest, congestion_control=True)
     if room is scenario.STREAM_100:
         yield lambda: Floor("sendmmsg")
         yield lambda: Parley(_SHA1, "parley, SHA1")

@@ -22,8 +22,8 @@ from tests.load.light.pump import Pump
 from tests.load.participant import BotFailed
 
 MAX_LAG_S = 0.05
-_FLOWING_S = 20.0
-_POLL_S = 0.05
+_FLOWING_S = 40.0
+_POLL_S = 0.25
 _AFTER_COLLECTION_S = 0.1
 
 
@@ -62,8 +62,7 @@ async def measure(subject: Subject, scenario: Scenario, *, settle_s: float, wind
             try:
                 await subject.start(Path(folder))
                 population = await subject.populate(scenario, pump)
-                await _flowing(population, scenario)
-                await asyncio.sleep(settle_s)
+                await _settled(population, scenario, settle_s)
                 return await _window(subject, scenario, population, pump, window_s)
             except (SubjectFailed, BotFailed, TimeoutError) as error:
                 return _failed(subject, scenario, f"{type(error).__name__}: {error}")
@@ -71,14 +70,20 @@ async def measure(subject: Subject, scenario: Scenario, *, settle_s: float, wind
                 await subject.stop()
 
 
-async def _flowing(population: Population, scenario: Scenario) -> None:
-    """Wait until every stream reaches every receiver."""
+async def _settled(population: Population, scenario: Scenario, settle_s: float) -> None:
+    """Wait until every stream has reached every receiver for `settle_s` without a pause.
+
+    A node that estimates bandwidth begins low.
+    """
     streams = scenario.deliveries if population.streams else 0
-    deadline = time.monotonic() + _FLOWING_S
-    while population.flowing() < streams:
-        if time.monotonic() > deadline:
-            raise SubjectFailed(f"only {population.flowing()} of {streams} streams arrive")
+    began = since = time.monotonic()
+    while time.monotonic() - since < settle_s:
         await asyncio.sleep(_POLL_S)
+        flowing = population.flowing()
+        if flowing < streams:
+            since = time.monotonic()
+            if since - began > _FLOWING_S:
+                raise SubjectFailed(f"only {flowing} of {streams} streams arrive")
 
 
 async def _window(

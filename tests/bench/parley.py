@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -33,7 +34,10 @@ _STAGGER_S = 0.02
 
 
 class Parley:
-    """One run of a node. `reception_of` makes what counts the packets of each slot."""
+    """One run of a node. `reception_of` makes what counts the packets of each slot.
+
+    `congestion_control`: all offer transport-cc, and RTX, in which the node probes for bandwidth.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class Parley:
         name: str = "parley",
         *,
         loudest: int = LOUDEST,
+        congestion_control: bool = False,
         reception_of: ReceptionOf | None = None,
     ) -> None:
         self.name = name
@@ -48,6 +53,7 @@ class Parley:
         self._samples: list[SampledReception] = []
         self._identity = Identity(profile)
         self._loudest = loudest
+        self._congestion_control = congestion_control
         self._reception_of = reception_of or self._sample
         self._key = Ed25519PrivateKey.generate()
 
@@ -79,6 +85,8 @@ class Parley:
         """Let participants and viewers in, several at a time."""
         shapes = [_participant(scenario, index) for index in range(scenario.participants)]
         shapes += [_viewer(scenario)] * scenario.viewers
+        controlled = self._congestion_control
+        shapes = [replace(shape, transport_cc=controlled, rtx=controlled) for shape in shapes]
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def enter(shape: Shape) -> None:
@@ -153,9 +161,9 @@ def _participant(scenario: Scenario, index: int) -> Shape:
             video_slots=0,
         )
     drawn = (VIDEO.width, VIDEO.height)
-    return Shape(camera=(VIDEO,), audio_slots=0, video_slots=slots, rtx=False, drawn=drawn)
+    return Shape(camera=(VIDEO,), audio_slots=0, video_slots=slots, drawn=drawn)
 
 
 def _viewer(scenario: Scenario) -> Shape:
     drawn = (VIDEO.width, VIDEO.height)
-    return Shape(camera=(), audio_slots=0, video_slots=scenario.participants, rtx=False, drawn=drawn)
+    return Shape(camera=(), audio_slots=0, video_slots=scenario.participants, drawn=drawn)

@@ -16,8 +16,12 @@ from tests.bench.peers import JoinTime, PeerMemory
 
 KERNEL = "kernel, sendto"
 PARLEY = "parley"
+CONTROLLED = "parley, transport-cc"
 JANUS = "janus"
 _STREAM = ("1 to 100", PARLEY)
+_MEETING = ("meeting of 16", PARLEY)
+_STREAM_CONTROLLED = ("1 to 100", CONTROLLED)
+_MEETING_CONTROLLED = ("meeting of 16", CONTROLLED)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ class Results:
         for name, limit, ours, theirs in (
             ("1 to 100, against Janus", 0.35, _STREAM, ("1 to 100", JANUS)),
             ("1 to 100, against the kernel", 2.7, _STREAM, ("1 to 100", KERNEL)),
-            ("meeting of 16, against 1 to 100", 1.0, ("meeting of 16", PARLEY), _STREAM),
+            ("meeting of 16, against 1 to 100", 1.0, _MEETING, _STREAM),
+            ("1 to 100, with congestion control, against without", 1.25, _STREAM_CONTROLLED, _STREAM),
+            ("meeting of 16, with congestion control, against without", 1.25, _MEETING_CONTROLLED, _MEETING),
         ):
             if {ours, theirs} <= tried:
                 yield Target(name, limit, self.ratio(ours, theirs))

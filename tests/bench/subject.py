@@ -49,6 +49,7 @@ class Population:
     def __init__(self, streams: Sequence[Stream], receptions: Sequence[Counted]) -> None:
         self.streams = tuple(streams)
         self._receptions = receptions
+        self._before = [0] * len(receptions)
 
     def sent(self) -> int:
         """Packets sent so far."""
@@ -67,8 +68,9 @@ class Population:
         return sum(reception.harmed for reception in self._receptions)
 
     def flowing(self) -> int:
-        """Streams of which at least one packet came."""
-        return sum(reception.packets > 0 for reception in self._receptions)
+        """Streams of which a packet came since this was last asked."""
+        before, self._before = self._before, [reception.packets for reception in self._receptions]
+        return sum(now > then for now, then in zip(self._before, before, strict=True))
 
 
 class Subject(Protocol):

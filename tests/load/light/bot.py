@@ -14,7 +14,7 @@ from tests.load.light.dtls import Identity
 from tests.load.light.link import State
 from tests.load.light.pump import Pump
 from tests.load.light.reception import AudioReception, Reception, VideoReception
-from tests.load.light.rtp import LEVEL_URI, MID_URI, RID_URI
+from tests.load.light.rtp import LEVEL_URI, MID_URI, RID_URI, TRANSPORT_CC_URI
 from tests.load.light.sdp import EXTENSION_IDS, Data, Sending, Slot
 from tests.load.light.sources import AudioStream, Layer, Stream, VideoStream
 from tests.load.light.traffic import Traffic
@@ -36,7 +36,8 @@ class Shape:
     """What a bot sends and how many slots it has; the default is the page's.
 
     `camera` is empty, one layer, or simulcast layers with rids; `microphone` gives the audio level in
-    -dBov for a time, None sends no audio. `drawn` is the size in pixels the bot asks for every video.
+    -dBov for a time, None sends no audio. `transport_cc` numbers packets both ways, and tells of arrivals.
+    `drawn` is the size in pixels the bot asks for every video.
     """
 
     camera: tuple[Layer, ...] = SIMULCAST
@@ -45,6 +46,7 @@ class Shape:
     audio_slots: int = 3
     video_slots: int = 9
     rtx: bool = True
+    transport_cc: bool = True
     drawn: tuple[int, int] = (640, 360)
     data: bool = False
 
@@ -96,6 +98,7 @@ class LightBot:
         except ValueError as error:
             raise SignalingFailed(str(error)) from error
         self._lay_slots(answer)
+        self._agree_on_numbers(answer)
         self.traffic.link.connect(answer, "client")
         await self.traffic.link.wait_connected(_CONNECT_S)
         self.traffic.begin(time.monotonic() + send_after_s)
@@ -146,10 +149,11 @@ class LightBot:
         first_slot = len(self._lines)
         audio = range(first_slot, first_slot + self._shape.audio_slots)
         video = range(audio.stop, audio.stop + self._shape.video_slots)
+        numbers = _numbers(self._shape)
         sections: list[Sending | Slot | Data] = [
             *(line.section for line in self._lines),
-            *(Slot("audio", str(mid)) for mid in audio),
-            *(Slot("video", str(mid), rtx=self._shape.rtx) for mid in video),
+            *(Slot("audio", str(mid), extensions=numbers) for mid in audio),
+            *(Slot("video", str(mid), rtx=self._shape.rtx, extensions=numbers) for mid in video),
             *([Data(str(video.stop))] if self._shape.data else []),
         ]
         return sdp.offer(self.traffic.link.credentials, sections)
@@ -163,6 +167,17 @@ class LightBot:
                 reception = self._reception_of(section.kind, ssrc, self.traffic)
                 self.slots[section.mid] = reception
                 self.traffic.expect(reception, section.repairs.get(ssrc))
+
+    def _agree_on_numbers(self, answer: sdp.Description) -> None:
+        """Number what is sent, and acknowledge what comes, where the answer has it."""
+        numbered = {section.mid for section in answer.sections if TRANSPORT_CC_URI in section.extensions}
+        extension_id = EXTENSION_IDS[TRANSPORT_CC_URI]
+        for line in self._lines:
+            if line.section.mid in numbered:
+                for stream in line.streams:
+                    stream.number(extension_id)
+        if not numbered.isdisjoint(self.slots):
+            self.traffic.acknowledge(extension_id)
 
     def _label(self, label: SlotLabel) -> None:
         reception = self.slots.get(label.mid)
@@ -188,14 +203,19 @@ def _lines(shape: Shape) -> Iterable[_Line]:
             level_extension=EXTENSION_IDS[LEVEL_URI],
             packet_bytes=shape.microphone_bytes,
         )
-        section = Sending("audio", str(mid), ssrc=stream.ssrc, extensions=(LEVEL_URI,))
+        extensions = (LEVEL_URI, *_numbers(shape))
+        section = Sending("audio", str(mid), ssrc=stream.ssrc, extensions=extensions)
         yield _Line(section, (stream,), PublishedTrack(mid=str(mid), source=Source.MICROPHONE))
         mid += 1
     if shape.camera:
-        yield _camera(str(mid), shape.camera)
+        yield _camera(str(mid), shape.camera, _numbers(shape))
 
 
-def _camera(mid: str, layers: tuple[Layer, ...]) -> _Line:
+def _numbers(shape: Shape) -> tuple[str, ...]:
+    return (TRANSPORT_CC_URI,) if shape.transport_cc else ()
+
+
+def _camera(mid: str, layers: tuple[Layer, ...], extensions: tuple[str, ...]) -> _Line:
     rids = tuple(layer.rid for layer in layers if layer.rid is not None)
     options: dict[str, Any] = {}
     if rids:
@@ -206,10 +226,11 @@ def _camera(mid: str, layers: tuple[Layer, ...]) -> _Line:
             )
             for layer in layers
         )
-        options = {"rids": rids, "extensions": (MID_URI, RID_URI)}
+        options = {"rids": rids}
+        extensions = (MID_URI, RID_URI, *extensions)
     else:
         streams = (VideoStream(layers[0]),)
         options = {"ssrc": streams[0].ssrc}
     largest = layers[-1]
     track = PublishedTrack(mid=mid, source=Source.CAMERA, width=largest.width, height=largest.height)
-    return _Line(Sending("video", mid, **options), streams, track)
+    return _Line(Sending("video", mid, extensions=extensions, **options), streams, track)

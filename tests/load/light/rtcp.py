@@ -10,6 +10,7 @@ SOURCE_DESCRIPTION = 202
 TRANSPORT_FEEDBACK = 205
 PAYLOAD_FEEDBACK = 206
 NACK = 1
+TRANSPORT_CC = 15
 PLI = 1
 FIR = 4
 REMB = 15
@@ -97,6 +98,11 @@ def nack(ssrc: int, media_ssrc: int, lost: Iterable[int]) -> bytes:
         return b""
     body = b"".join(struct.pack("!HH", first, following) for first, following in entries)
     return _packet(TRANSPORT_FEEDBACK, NACK, ssrc, media_ssrc.to_bytes(4, "big") + body)
+
+
+def transport_feedback(ssrc: int, media_ssrc: int, control: bytes) -> bytes:
+    """Return transport-wide feedback with its control information, whole words of it."""
+    return _packet(TRANSPORT_FEEDBACK, TRANSPORT_CC, ssrc, media_ssrc.to_bytes(4, "big") + control)
 
 
 def picture_loss(ssrc: int, media_ssrc: int) -> bytes:

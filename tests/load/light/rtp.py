@@ -16,6 +16,7 @@ MARKER = 0x80
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID_URI = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+TRANSPORT_CC_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 
 def extension_block(elements: dict[int, bytes]) -> bytes:
@@ -40,6 +41,37 @@ def payload_offset(packet: bytes | memoryview) -> int:
     if len(packet) < offset:
         raise ValueError("RTP header is cut off")
     return offset
+
+
+def payload_of(packet: bytes) -> bytes:
+    """Return the payload of a decrypted packet without its padding (RFC 3550 section 5.1)."""
+    padding = packet[-1] if packet[0] & 0x20 else 0
+    return packet[payload_offset(packet) : len(packet) - padding]
+
+
+def element_at(packet: bytes | memoryview, number: int) -> tuple[int, int]:
+    """Return where the value of an extension element is and its size, of either form; (0, 0) if it lacks.
+
+    RFC 8285 sections 4.2 and 4.3. What is cut off is not there.
+    """
+    start = HEADER.size + 4 * (packet[0] & 0x0F)
+    if not packet[0] & 0x10 or len(packet) < start + 4:
+        return 0, 0
+    short = packet[start : start + 2] == b"\xbe\xde"
+    at = start + 4
+    end = min(len(packet), at + 4 * int.from_bytes(packet[start + 2 : start + 4], "big"))
+    while at + 1 < end:
+        if not packet[at]:
+            at += 1
+            continue
+        if short:
+            found, size, at = packet[at] >> 4, (packet[at] & 0x0F) + 1, at + 1
+        else:
+            found, size, at = packet[at], packet[at + 1], at + 2
+        if found == number:
+            return (at, size) if at + size <= end else (0, 0)
+        at += size
+    return 0, 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.load.light.rtp import LEVEL_URI, MID_URI, RID_URI
+from tests.load.light.rtp import LEVEL_URI, MID_URI, RID_URI, TRANSPORT_CC_URI
 
 Kind = Literal["audio", "video"]
 
@@ -16,7 +16,7 @@ VP8 = 96
 RTX = 97
 _FEEDBACK = ("goog-remb", "ccm fir", "nack", "nack pli")
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
-EXTENSION_IDS = {MID_URI: 1, RID_URI: 2, LEVEL_URI: 3}
+EXTENSION_IDS = {MID_URI: 1, RID_URI: 2, LEVEL_URI: 3, TRANSPORT_CC_URI: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Slot:
     kind: Kind
     mid: str
     rtx: bool = True
+    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,17 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """An m-line of somebody's description. `payloads` maps codec names in lower case to payload types."""
+    """An m-line of somebody's description. `payloads` maps codec names in lower case to payload types.
+
+    `extensions` are the URIs of header extensions.
+    """
 
     kind: str
     mid: str
     direction: str
     accepted: bool
     payloads: dict[str, int]
+    extensions: frozenset[str]
     ssrcs: tuple[int, ...]
     repairs: dict[int, int]
     """RTX SSRC by the SSRC it repairs."""
@@ -113,6 +118,9 @@ def _section(section: Sending | Slot | Data, credentials: Credentials, setup: st
     else:
         yield f"a=rtpmap:{VP8} VP8/90000"
         yield from (f"a=rtcp-fb:{VP8} {feedback}" for feedback in _FEEDBACK)
+    yield from (f"a=extmap:{EXTENSION_IDS[uri]} {uri}" for uri in section.extensions)
+    if TRANSPORT_CC_URI in section.extensions:
+        yield f"a=rtcp-fb:{OPUS if section.kind == 'audio' else VP8} transport-cc"
     if rtx:
         yield f"a=rtpmap:{RTX} rtx/90000"
         yield f"a=fmtp:{RTX} apt={VP8}"
@@ -134,7 +142,6 @@ def _transport(mid: str, credentials: Credentials, setup: str) -> Iterator[str]:
 def _sending(section: Sending) -> Iterator[str]:
     yield "a=sendonly"
     yield f"a=msid:bot {section.kind}-{section.mid}"
-    yield from (f"a=extmap:{EXTENSION_IDS[uri]} {uri}" for uri in section.extensions)
     if section.ssrc is not None:
         yield f"a=ssrc:{section.ssrc} cname:bot"
     if section.rids:
@@ -220,6 +227,7 @@ def _read_section(part: _Lines) -> Section:
         direction=next((name for name in _DIRECTIONS if name in part.attributes), "sendrecv"),
         accepted=part.media[1] != "0",
         payloads=payloads,
+        extensions=frozenset(value.split()[1] for value in part.attributes.get("extmap", ())),
         ssrcs=tuple(ssrc for ssrc in ssrcs if ssrc not in repairs.values()),
         repairs=repairs,
     )

@@ -60,12 +60,24 @@ class Layer:
 
 
 class Stream:
-    """One outgoing RTP stream: when packets are due, their numbers, and those that may be asked for again."""
+    """One outgoing RTP stream: when packets are due, their numbers, and those that may be asked for again.
 
-    def __init__(self, *, payload_type: int, clock_hz: int, packets_per_s: float) -> None:
+    `numbered`: packets have room for a transport-wide number, which whoever sends them fills in.
+    """
+
+    def __init__(
+        self,
+        *,
+        payload_type: int,
+        clock_hz: int,
+        packets_per_s: float,
+        extensions: Mapping[int, bytes] | None,
+    ) -> None:
         self.ssrc = secrets.randbits(32) | 1
         self.packets = 0
         self.octets = 0
+        self.numbered = False
+        self._extensions = dict(extensions or {})
         self._payload_type = payload_type
         self._clock_hz = clock_hz
         self._interval_s = 1 / packets_per_s
@@ -82,6 +94,11 @@ class Stream:
     def next_due(self) -> float:
         """When the next packet is due, in seconds on the monotonic clock."""
         return self._start + self.packets * self._interval_s
+
+    def number(self, extension_id: int) -> None:
+        """Make room for a transport-wide number in every packet from now on, as its first extension."""
+        self.numbered = True
+        self._extensions = {extension_id: bytes(2)} | self._extensions
 
     def due(self, now: float) -> Iterator[bytes]:
         """Yield the packets that should have been sent by `now`."""
@@ -112,7 +129,8 @@ class Stream:
     def _make(self) -> bytes:
         raise NotImplementedError
 
-    def _header(self, *, marker: bool, ticks: int, extensions: bytes) -> bytes:
+    def _header(self, *, marker: bool, ticks: int) -> bytes:
+        extensions = extension_block(self._extensions)
         return (
             HEADER.pack(
                 EXTENDED if extensions else VERSION,
@@ -130,10 +148,9 @@ class VideoStream(Stream):
 
     def __init__(self, layer: Layer, extensions: Mapping[int, bytes] | None = None) -> None:
         rate = FRAMES_PER_S * layer.packets_per_frame
-        super().__init__(payload_type=VP8, clock_hz=_VIDEO_CLOCK, packets_per_s=rate)
+        super().__init__(payload_type=VP8, clock_hz=_VIDEO_CLOCK, packets_per_s=rate, extensions=extensions)
         self.layer = layer
         self.key_frames = 0
-        self._extensions = extension_block(dict(extensions or {}))
         self._picture = random.randrange(1 << 15)
         self._key_wanted = True
         self._key = False
@@ -154,7 +171,6 @@ class VideoStream(Stream):
             self._header(
                 marker=index == self.layer.packets_per_frame - 1,
                 ticks=frame * (_VIDEO_CLOCK // FRAMES_PER_S),
-                extensions=self._extensions,
             )
             + vp8_descriptor(start=index == 0, picture_id=number & 0x7FFF, tl0=number & 0xFF)
             + (start if index == 0 else b"")
@@ -173,11 +189,15 @@ class AudioStream(Stream):
         packet_bytes: int = 100,
         extensions: Mapping[int, bytes] | None = None,
     ) -> None:
-        super().__init__(payload_type=OPUS, clock_hz=_AUDIO_CLOCK, packets_per_s=AUDIO_PACKETS_PER_S)
+        super().__init__(
+            payload_type=OPUS,
+            clock_hz=_AUDIO_CLOCK,
+            packets_per_s=AUDIO_PACKETS_PER_S,
+            extensions=extensions,
+        )
         self._packet_bytes = packet_bytes
         self._level = level
         self._level_extension = level_extension
-        self._extensions = dict(extensions or {})
 
     def _make(self) -> bytes:
         level = self._level(self.next_due)
@@ -186,7 +206,6 @@ class AudioStream(Stream):
         head = self._header(
             marker=self.packets == 0,
             ticks=self.packets * (_AUDIO_CLOCK // AUDIO_PACKETS_PER_S),
-            extensions=extension_block(self._extensions),
         )
         return _filled(head, self._packet_bytes)
 

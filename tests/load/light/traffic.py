@@ -7,16 +7,18 @@ put other servers in the node's place.
 import secrets
 from collections.abc import Sequence
 
-from tests.load.light import rtcp
+from tests.load.light import rtcp, transport_cc
 from tests.load.light.dtls import Identity
 from tests.load.light.link import Link
 from tests.load.light.pump import Pump, Timer
 from tests.load.light.reception import Reception, VideoReception
-from tests.load.light.rtp import HEADER, payload_offset
+from tests.load.light.rtp import HEADER, payload_of
 from tests.load.light.sources import Stream, VideoStream
 
 _REPORT_S = 1.0
 _FEEDBACK_S = 0.05
+_ARRIVALS_S = 0.1
+"""Between transport-wide feedbacks: what Chromium begins with. With much to spare it goes down to 50 ms."""
 _MAX_REPORT_BLOCKS = 31
 _CNAME = "bot"
 
@@ -37,6 +39,12 @@ class Traffic:
         self._pump = pump
         self._ssrc = self.streams[0].ssrc if self.streams else secrets.randbits(32) | 1
         self._timers: list[Timer] = []
+        self._arrivals: transport_cc.Arrivals | None = None
+        self._numbered = 0
+
+    def acknowledge(self, extension_id: int) -> None:
+        """Say when packets arrived that bear a transport-wide number in this extension."""
+        self._arrivals = transport_cc.Arrivals(extension_id)
 
     def expect(self, reception: Reception, repair_ssrc: int | None = None) -> None:
         """Count packets of the reception's SSRC, and repairs of it that come by RTX."""
@@ -52,6 +60,8 @@ class Traffic:
             self._timers.append(self._pump.call_at(at, self._send_due))
         self._timers.append(self._pump.every(_REPORT_S, self._report))
         self._timers.append(self._pump.every(_FEEDBACK_S, self._give_feedback))
+        if self._arrivals is not None:
+            self._timers.append(self._pump.every(_ARRIVALS_S, self._tell_arrivals))
 
     def close(self) -> None:
         """End sending and the link."""
@@ -62,6 +72,8 @@ class Traffic:
 
     def rtp(self, packet: memoryview, arrived: float) -> None:
         """Take a packet from the link."""
+        if self._arrivals is not None:
+            self._arrivals.note(packet, arrived)
         _first, _second, sequence, _timestamp, ssrc = HEADER.unpack_from(packet)
         reception = self.receptions.get(ssrc)
         if reception is not None:
@@ -85,7 +97,7 @@ class Traffic:
         """Undo RTX: the payload begins with the original sequence number (RFC 4588 section 4)."""
         reception = self.receptions[media_ssrc]
         clear = self.link.unprotect(packet)
-        payload = clear[payload_offset(clear) :] if clear is not None else b""
+        payload = payload_of(clear) if clear is not None else b""
         if len(payload) > 2 and isinstance(reception, VideoReception):
             ends_frame = bool(packet[1] & 0x80)
             sequence = int.from_bytes(payload[:2], "big")
@@ -107,8 +119,17 @@ class Traffic:
     def _send_due(self, now: float) -> float:
         for stream in self.streams:
             for packet in stream.due(now):
-                stream.sent(self.link.send_rtp(packet))
+                stream.sent(self.link.send_rtp(self._number(packet) if stream.numbered else packet))
         return min(stream.next_due for stream in self.streams)
+
+    def _number(self, packet: bytes) -> bytes:
+        self._numbered += 1
+        return transport_cc.stamp(packet, self._numbered)
+
+    def _tell_arrivals(self, _now: float) -> None:
+        if self._arrivals is not None:
+            for feedback in self._arrivals.feedback(self._ssrc, next(iter(self.receptions), 0)):
+                self.link.send_rtcp(feedback)
 
     def _give_feedback(self, now: float) -> None:
         parts = []

@@ -51,11 +51,13 @@ def test_what_misses_its_limit_fails() -> None:
             run("1 to 100", "janus", 50),
             run("1 to 100", "kernel, sendto", 5),
             run("meeting of 16", "parley", 21),
+            run("1 to 100", "parley, transport-cc", 26),
+            run("meeting of 16", "parley, transport-cc", 27),
         ),
         memory=(PeerMemory(peers=2, sending=False, rss=1, uss=300 * 1024),),
     )
     assert set(verdicts(measured).values()) == {False}
-    assert table(measured).count("FAIL") == 5
+    assert table(measured).count("FAIL") == 7
 
 
 def test_what_was_meant_to_be_measured_and_was_not_is_no_pass() -> None:
@@ -77,6 +79,15 @@ def test_a_bot_that_fails_fails_the_visit() -> None:
     assert "4 kbit/s each" in text
     assert "1 of 10 packets (10.000 %)" in text
     assert "FAILED        bad: could not join: 410" in text
+
+
+def test_congestion_control_is_held_against_doing_without() -> None:
+    measured = results(
+        (run("meeting of 16", "parley", 20), run("meeting of 16", "parley, transport-cc", 25)),
+        (run("meeting of 16", "parley", 20), run("meeting of 16", "parley, transport-cc", 1, failure="late")),
+    )
+    assert verdicts(measured)["meeting of 16, with congestion control, against without"] is True
+    assert "1 to 100, with congestion control, against without" not in verdicts(measured)
 
 
 def test_quantiles() -> None:

@@ -11,6 +11,7 @@ from tests.load.light import rtcp
 from tests.load.light.rtp import (
     HEADER,
     extension_block,
+    payload_of,
     payload_offset,
     read_vp8,
     vp8_descriptor,
@@ -27,6 +28,12 @@ def test_the_payload_follows_the_extensions(elements: dict[int, bytes]) -> None:
     header = HEADER.pack(0x90 if block else 0x80, 96, 1, 2, 3)
     assert payload_offset(header + block + b"payload") == len(header) + len(block)
     assert all(value in block for value in elements.values())
+
+
+def test_padding_is_no_payload() -> None:
+    header = HEADER.pack(0xA0, 97, 1, 2, 3)
+    assert payload_of(header + b"payload" + b"\0\0\3") == b"payload"
+    assert payload_of(header + bytes(254) + b"\xff") == b""
 
 
 @pytest.mark.parametrize("cut", [13, 15, 19])

@@ -5,15 +5,15 @@ import pytest
 from sfu.signaling.negotiate import LocalCandidate, LocalDescription, negotiate
 from tests.load.light import sdp
 from tests.load.light.dtls import Identity
-from tests.load.light.rtp import LEVEL_URI, MID_URI, RID_URI
+from tests.load.light.rtp import LEVEL_URI, MID_URI, RID_URI, TRANSPORT_CC_URI
 
 FINGERPRINT = Identity().fingerprint
 CREDENTIALS = sdp.Credentials("abcd1234", "p" * 32, FINGERPRINT)
 SECTIONS = (
     sdp.Sending("audio", "0", ssrc=11, extensions=(LEVEL_URI,)),
-    sdp.Sending("video", "1", rids=("q", "h", "f"), extensions=(MID_URI, RID_URI)),
-    sdp.Slot("audio", "2"),
-    sdp.Slot("video", "3"),
+    sdp.Sending("video", "1", rids=("q", "h", "f"), extensions=(MID_URI, RID_URI, TRANSPORT_CC_URI)),
+    sdp.Slot("audio", "2", extensions=(TRANSPORT_CC_URI,)),
+    sdp.Slot("video", "3", extensions=(TRANSPORT_CC_URI,)),
     sdp.Slot("video", "4", rtx=False),
     sdp.Data("5"),
 )
@@ -39,6 +39,8 @@ def test_the_node_takes_the_offer_for_what_it_says() -> None:
         ("3", "video", True),
         ("4", "video", False),
     ]
+    numbered = [TRANSPORT_CC_URI in slot.extensions for slot in plan.slots]
+    assert numbered == [True, True, False]
 
 
 def test_the_answer_is_read_for_what_it_says() -> None:
@@ -52,6 +54,9 @@ def test_the_answer_is_read_for_what_it_says() -> None:
         (slot.mid, (slot.ssrc,), {slot.ssrc: slot.rtx_ssrc} if slot.rtx_ssrc else {})
         for slot in negotiation.plan.slots
     ]
+    numbered = {section.mid for section in answer.sections if TRANSPORT_CC_URI in section.extensions}
+    assert numbered == {"1", "2", "3"}
+    assert negotiation.answer.count(" transport-cc\r\n") == len(numbered)
 
 
 @pytest.mark.parametrize("missing", ["ice-ufrag", "ice-pwd", "fingerprint", "setup"])
