@@ -164,13 +164,14 @@ class DelayDetector:
         queued_from = min(self._base, self._base_before) + QUEUED_MS
         former, busy_ms, busy_octets = self._arrived, 0.0, 0
         first_sent, last_sent, complete = self._first_sent, self._last_sent, self._complete
+        # Once for every packet sent: `min` and `max`, being calls, would cost as much as all else in here.
         for word, ticks in zip(words, arrivals, strict=False):
             if ticks < 0:
                 continue
             sent = (word >> 16) * 1e-3
             arrived = (ticks + shift) * MS_PER_TICK
             delay = arrived - sent
-            least = min(least, delay)
+            least = delay if delay < least else least
             if delay > queued_from and arrived > former:
                 busy_ms += arrived - former
                 busy_octets += word & 0xFFFF
@@ -178,7 +179,7 @@ class DelayDetector:
             if sent - first_sent <= GROUP_MS:
                 if sent < first_sent:
                     continue  # sent again under an older number: cannot be
-                last_sent = max(last_sent, sent)
+                last_sent = sent if sent > last_sent else last_sent
             elif (
                 arrived - complete - sent + last_sent < 0
                 and arrived - complete <= GROUP_MS
@@ -191,7 +192,7 @@ class DelayDetector:
                 first_sent = last_sent = sent
                 self._first_arrival = arrived
                 complete = arrived
-            complete = max(complete, arrived)
+            complete = arrived if arrived > complete else complete
         self._first_sent, self._last_sent, self._complete = first_sent, last_sent, complete
         self._arrived = former
         if least < float("inf"):

@@ -11,7 +11,7 @@ from functools import partial
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
 
-from sfu.rtp.transport_cc import SentPackets, stamp
+from sfu.rtp.transport_cc import SentPackets, number_at
 from sfu.transport.batch import (
     MAX_PACKET,
     MESSAGE,
@@ -107,7 +107,17 @@ class Opener:
 class Sealer:
     """Encrypts what one peer is sent, straight into the batch that will carry it. Shut until `open`."""
 
-    __slots__ = ("_batch", "_context", "_counters", "_outbox", "_sent", "_session", "send_rtcp", "send_rtp")
+    __slots__ = (
+        "_batch",
+        "_context",
+        "_counters",
+        "_outbox",
+        "_sent",
+        "_session",
+        "send_numbered_rtp",
+        "send_rtcp",
+        "send_rtp",
+    )
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -118,6 +128,8 @@ class Sealer:
         self._sent: SentPackets | None = None
         self.send_rtp: Callable[[bytes], None] = partial(self._seal, srtp_protect)
         """Queue an RTP packet, in the clear, until the next flush."""
+        self.send_numbered_rtp: Callable[[bytes], None] = partial(self._seal, self._number_and_protect)
+        """The same, and fill in its transport-wide number (`transport_cc.number_at`)."""
         self.send_rtcp: Callable[[bytes], None] = partial(self._seal, srtp_protect_rtcp)
         """Queue an RTCP compound, in the clear, until the next flush."""
 
@@ -125,12 +137,15 @@ class Sealer:
         """Number packets of `send_numbered_rtp` in `sent`."""
         self._sent = sent
 
-    def send_numbered_rtp(self, packet: bytes) -> None:
-        """Queue an RTP packet, in the clear, whose number is to be filled in (`transport_cc.stamp`)."""
+    def _number_and_protect(self, context: Pointer, packet: Pointer, length: Pointer) -> int:
+        """Do as `srtp_protect`, the number written first, in place: a stamped copy would cost more."""
         batch, sent = self._batch, self._sent
         if batch is not None and sent is not None:
-            packet = stamp(packet, sent.note(batch.micros, len(packet)))
-        self._seal(srtp_protect, packet)
+            number = sent.note(batch.micros, length[0])
+            at = number_at(packet)
+            packet[at] = number >> 8 & 0xFF
+            packet[at + 1] = number & 0xFF
+        return srtp_protect(context, packet, length)
 
     def open(self, session: Session, batch: Batch, destination: Address) -> None:
         """Begin to send through `batch`, that of the socket of `destination`'s family."""
