@@ -128,6 +128,11 @@ def allocate(budget_bps: float, demands: Sequence[Demand]) -> tuple[Grant, ...]:
     return tuple(map(_grant, demands, paths, levels))
 
 
+def attempt(demand: Demand) -> Grant:
+    """Return the grant of a demand's least option, whatever it costs."""
+    return _grant(demand, path(demand), 0)
+
+
 def _cost(demand: Demand, option: Option) -> float:
     """Return what must be free for an option to be taken."""
     current = demand.current

@@ -137,6 +137,7 @@ class Estimate:
             self.overuses += 1
             self.prober.postpone(now)
         if lowered and self.detector.delay_ms < POLICED_MS:
+            self.rate.set(min(self.rate.bps, self.loss.bps))
             self.prober.beware(self.bps, now)
 
     def _fall_if_flooded(self, now: float) -> bool:
@@ -196,9 +197,9 @@ class Estimate:
         if self._remb is not None and now - self._remb[1] > REMB_LIFE_S:
             self._remb = None
         sent = self.sent
-        if sent is None or self._heard_at is None:
+        if sent is None:
             return
-        if sent.last > self._heard and now - self._heard_at > SILENCE_S:
+        if self._heard_at is not None and sent.last > self._heard and now - self._heard_at > SILENCE_S:
             self._heard_at = now
             self.rate.set(self.rate.bps / 2)
             self.prober.postpone(now)

@@ -18,6 +18,8 @@ REMEMBERED = 10
 KNOWN_AFTER = 3
 """…once there are so many."""
 INCREASE_PER_S = 1.08
+HEADROOM = 1.5
+"""The rate does not rise beyond what was shown to arrive, by this much."""
 AVERAGE_PACE = 0.3
 ARRIVING_SHARE = 0.95
 
@@ -63,7 +65,8 @@ class LossControl:
         self._began = now
         excess = max(0.0, (self.share - self.own) / (1 - min(self.own, 0.99)))
         if excess < LOW:
-            self.set(self.bps * INCREASE_PER_S ** min(elapsed, 1.0))
+            if arriving_bps is None or self.bps < HEADROOM * arriving_bps:
+                self.set(self.bps * INCREASE_PER_S ** min(elapsed, 1.0))
             return False
         if excess <= HIGH:
             return False

@@ -26,8 +26,8 @@ PATIENCE_S = 1.0
 """Feedback on a cluster that is not there after this time does not come."""
 CLAIM_BPS = 120_000.0
 STEP = 2.0
-SMALL_STEP = 1.25
-"""Where the last probe filled the path, the next one goes little beyond."""
+SMALL_STEP, MODEST_S = 1.25, 10.0
+"""For so long after a probe filled the path, the next ones go little beyond."""
 FIRST_STEP = 3.0
 AFTER_SUCCESS_S = 0.15
 FIRST_WAIT_S = 0.8
@@ -82,7 +82,7 @@ class Prober:
         self._cluster: Cluster | None = None
         self._next = float("-inf")
         self._wait_s = FIRST_WAIT_S
-        self._step = STEP
+        self._modest_until = float("-inf")
         self._wary_until = float("-inf")
         self._wary_s = WARY_S
         self._ceiling_bps = 0.0
@@ -103,7 +103,7 @@ class Prober:
             wanted_bps = min(wanted_bps, self._ceiling_bps)
         self.refrain = self._objection(estimate_bps, wanted_bps, health, now)
         if self.refrain is None:
-            step = self._step if self.probes else FIRST_STEP
+            step = SMALL_STEP if now < self._modest_until else STEP if self.probes else FIRST_STEP
             self._cluster = Cluster(min(step * estimate_bps, wanted_bps), estimate_bps, sent.last + 1, now)
             self.probes += 1
             self._sizes.clear()
@@ -162,7 +162,8 @@ class Prober:
         self._cluster = None
         found = self._rate(cluster, own_loss)
         succeeded = found >= SATURATED * UTILISATION * cluster.bps
-        self._step = STEP if succeeded else SMALL_STEP
+        if self.saturated:
+            self._modest_until = now + MODEST_S
         self._wait_s = FIRST_WAIT_S if succeeded else min(self._wait_s * WAIT_GROWTH, MOST_WAIT_S)
         self._next = now + (AFTER_SUCCESS_S if succeeded else self._wait_s)
         return found

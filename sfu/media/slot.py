@@ -212,7 +212,8 @@ class Slot:
 
     `track` is what is to be shown, `height` how high it is drawn, `told` what the client was told,
     `playing` and `target` the layers that it comes from and will come from, `temporal` the highest
-    temporal layer that is sent, `red_type` the payload type of redundant audio (0: none).
+    temporal layer that is sent, `lossy` whether the path loses much, `red_type` the payload type of
+    redundant audio (0: none).
     """
 
     __slots__ = (
@@ -242,6 +243,7 @@ class Slot:
         "drops",
         "height",
         "kind",
+        "lossy",
         "mid",
         "nacks",
         "nacks_missed",
@@ -291,6 +293,7 @@ class Slot:
         self._left_out = -1
         self.red_type = next((f.payload_type for f in line.profile.formats if f.codec == "red"), 0)
         self.uncovered_loss = 0.0
+        self.lossy = False
         self._redundancy = 0
         self._held: _Held | None = None
         self._send_direct = link.send_rtp if line.profile.number_id is None else link.send_numbered_rtp
@@ -556,10 +559,22 @@ class Slot:
         temporal = packet.payload.temporal
         if temporal > self.temporal or self.target is not None:
             return False
-        if not packet.payload.sync or packet.timestamp == self._left_out:
+        if packet.timestamp == self._left_out or not self._can_join(packet):
             return False
         self._temporal = temporal
         return True
+
+    def _can_join(self, packet: Packet) -> bool:
+        """Whether a frame of a higher temporal layer refers to nothing that was left out.
+
+        VP8 says so of the frame itself, VP9 of those that follow a frame.
+        """
+        if packet.payload.indices is None:
+            return packet.payload.sync
+        last, left_out = self._last, self._left_out
+        if last is None or not last.payload.sync:
+            return False
+        return left_out < 0 or timestamp_distance(last.timestamp, left_out) > 0
 
     def _leave_out(self, packet: Packet, segment: Segment) -> None:
         """Do not send a packet of a higher temporal layer. The numbers go on as if it had not been."""
@@ -604,20 +619,24 @@ class Slot:
                 if source not in segment.layer.missing and segment.layer is self.playing:
                     segment.layer.track.request_key_frame(segment.layer, now)
             else:
-                for _ in range(2 if self._was_lost_again(out) else 1):
+                for _ in range(self._copies_of(packet, out)):
                     if self._may_repair(packet.octets, now):
                         self.retransmitted += 1
                         self._retransmit(packet, segment, out)
                     else:
                         self._note_trouble(now)
 
-    def _was_lost_again(self, out: int) -> bool:
-        """Whether the packet was sent again before: then it goes twice, lest the frame waits for ever."""
+    def _copies_of(self, packet: Packet, out: int) -> int:
+        """Return how often to send a packet again.
+
+        Twice if it was lost before, lest its frame waits for ever; and, where the path loses much, if
+        other frames refer to its own.
+        """
         again = out in self._repaired
         self._repaired[out] = None
         if len(self._repaired) > MAX_BEHIND:
             del self._repaired[next(iter(self._repaired))]
-        return again
+        return 2 if again or (self.lossy and not packet.payload.temporal) else 1
 
     def _may_repair(self, octets: int, now: float) -> bool:
         if now - self._repair_window >= REPAIR_WINDOW_S:
@@ -654,20 +673,19 @@ class Slot:
         A copy of the last packet is worth most; less than one is filled with plain padding (RFC 4588,
         RFC 3550 §5.1), which no decoder sees. 0 where there is no RTX stream to carry it.
         """
+        rtx = next((f.rtx_payload_type for f in self.profile.formats if f.rtx_payload_type is not None), None)
+        if rtx is None or self.rtx_ssrc is None or self._held is not None:
+            return 0
         last, segment = self._last, self._last_segment
-        if last is None or segment is None or self.rtx_ssrc is None or self._held is not None:
-            return 0
-        rtx = segment.translation.rtx_payload_types.get(last.payload_type)
-        if rtx is None:
-            return 0
-        if octets >= last.octets >= LEAST_COPY and self.playing is not None:
+        worth = self.playing is not None and last is not None and octets >= last.octets >= LEAST_COPY
+        if worth and last is not None and segment is not None:
             self._retransmit(last, segment, self._highest)
             self.padding += last.octets
             return last.octets
         self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF
-        block = build_extensions(list(segment.translation.own))
+        block = build_extensions(list(self.profile.own))
         first = 0xB0 if block else 0xA0
-        header = _pack(first, rtx, self._rtx_seq, self._last_timestamp, self.rtx_ssrc)
+        header = _pack(first, rtx, self._rtx_seq, self._last_timestamp & _M32, self.rtx_ssrc)
         self._send_direct(header + block + bytes(MAX_PADDING - 1) + bytes((MAX_PADDING,)))
         self.padding += MAX_PADDING
         return MAX_PADDING

@@ -24,6 +24,11 @@ class Profile:
         """Return the id of the transport-wide sequence number, if packets are to carry one."""
         return dict(self.extensions).get(TRANSPORT_CC)
 
+    @property
+    def own(self) -> tuple[tuple[int, bytes], ...]:
+        """Return the elements that the node adds to every packet, (id, value)."""
+        return () if self.number_id is None else ((self.number_id, bytes(2)),)
+
 
 @dataclass(frozen=True, slots=True)
 class Translation:
@@ -59,5 +64,5 @@ def translate(formats: Sequence[Format], extensions: Mapping[int, str], profile:
         extension_ids={
             id_: ids[uri] for id_, uri in extensions.items() if uri in ids and uri != TRANSPORT_CC
         },
-        own=() if profile.number_id is None else ((profile.number_id, bytes(2)),),
+        own=profile.own,
     )

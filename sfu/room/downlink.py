@@ -7,7 +7,7 @@ leaves after sound. Decided anew a few times a second, and at once when the netw
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sfu.congestion.allocation import CLIMB_MARGIN, Demand, Grant, Option, Reason, allocate
+from sfu.congestion.allocation import CLIMB_MARGIN, Demand, Grant, Option, Reason, allocate, attempt
 from sfu.congestion.estimate import Estimate, Settings
 from sfu.media.slot import Slot
 from sfu.room.pacer import Pacer
@@ -17,6 +17,8 @@ from sfu.rtp.transport_cc import Feedback, SentPackets
 
 COPIES = ((0.06, 2), (0.02, 1))
 """From such a loss on, so many copies of each sound packet are sent; until half of it."""
+LOSSY = 0.05
+"""From such a loss on, repairs of what other frames refer to are sent twice."""
 SOUND_BPS = 40_000.0
 """What a sound not measured yet is taken to need…"""
 HEADERS_BPS = 50 * 44 * 8
@@ -35,6 +37,8 @@ MOST_CAUTION_S = 30.0
 RELAPSE_S = 10.0
 """…that it had climbed no longer than this ago."""
 CAUTIOUS_MARGIN = 1.6
+TRY_AFTER_S = 10.0
+"""Where not even the least option fits, it is tried so long after the path was last found full."""
 OVERLOAD = 1.5
 """What plays beyond the budget by this factor is not played until its successor comes."""
 
@@ -87,6 +91,8 @@ class Downlink:
         budget = self._video_budget(sound_bps)
         demands = [self._demand(slot, priorities, now) for slot in video]
         grants = allocate(budget, demands)
+        if demands and not any(grant.option for grant in grants) and self._may_try(now):
+            grants = (attempt(demands[0]), *grants[1:])
         before, self.grants = self.grants, {grant.slot: grant for grant in grants}
         granted = sum(grant.option.bps for grant in grants if grant.option is not None)
         playing = sum(demand.current.bps for demand in demands if demand.current is not None)
@@ -135,6 +141,11 @@ class Downlink:
         elif present < former:
             self._climbs[slot.mid].lowered(now)
             slot.thin()
+
+    def _may_try(self, now: float) -> bool:
+        """Whether the least there is may be sent beyond the estimate: nothing proved it too much."""
+        estimate = self.estimate
+        return not estimate.is_draining and now - estimate.rate.decreased_at > TRY_AFTER_S
 
     def _video_budget(self, sound_bps: float) -> float:
         repairs = min(self.estimate.loss.average, MOST_REPAIR_SHARE)
@@ -193,10 +204,11 @@ class Downlink:
         return 0
 
     def cover(self, slots: Iterable[Slot]) -> None:
-        """Guard the sound in `slots` against the loss on the way."""
+        """Guard what plays in `slots` against the loss on the way."""
+        loss = self.estimate.loss.average
         for slot in slots:
-            if slot.kind == "audio":
-                slot.cover(self.estimate.loss.average, self._copies)
+            slot.lossy = loss >= LOSSY
+            slot.cover(loss, self._copies)
 
 
 def _probe_bps(demand: Demand, grant: Grant) -> float:

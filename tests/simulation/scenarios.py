@@ -209,7 +209,7 @@ SCENARIOS = (
         (
             Target("Larger share", _largest_share(30, 60), most=0.6, unit="%"),
             Target("Queue on average", of(measures.mean_queue_s, 30, 60), most=0.05, unit="ms"),
-            *unbroken(60, since=15),
+            *unbroken(60, since=15, longest_s=0.6),
         ),
         publishers=4,
     ),

@@ -135,12 +135,12 @@ def test_sound_is_no_padding() -> None:
     assert shown.link.packets == []
 
 
-def test_a_slot_that_sent_nothing_yet_has_no_padding() -> None:
+def test_a_slot_that_sent_nothing_yet_sends_plain_padding() -> None:
     publisher, shown = Publisher(), screen()
-    assert shown.slot.pad(1200) == 0
     shown.show(publisher.track, 720, 1.0)
-    assert shown.slot.pad(1200) == 0
-    assert shown.link.packets == []
+    assert shown.slot.pad(1200) == 255
+    (packet,) = shown.link.take()
+    assert (packet.ssrc, packet.octets) == (RTX_SSRC, 0)
 
 
 def test_a_slot_whose_label_was_not_said_has_no_padding() -> None:
