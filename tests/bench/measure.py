@@ -3,7 +3,8 @@
 The figure is the processor time of the server process, user and system, over the packets all receivers
 got. Loss is a difference over the window too, or gaps from joining would count. A run fails when packets
 are missing, when the count is not what was sent times the receivers, or when the generator was late: then
-the figure says nothing.
+the figure says nothing. Arrivals bear the kernel's time: were the generator's lateness in what it feeds
+back, the node would take it for congestion.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from pathlib import Path
 from tests.bench.scenario import Scenario
 from tests.bench.subject import Population, Subject, SubjectFailed
 from tests.load.light.pump import Pump
+from tests.load.light.reader import StampingReader
 from tests.load.participant import BotFailed
 
 MAX_LAG_S = 0.05
@@ -58,7 +60,7 @@ class _Reading:
 async def measure(subject: Subject, scenario: Scenario, *, settle_s: float, window_s: float) -> Run:
     """Return the figure of one run."""
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        async with Pump() as pump:
+        async with Pump(StampingReader()) as pump:
             try:
                 await subject.start(Path(folder))
                 population = await subject.populate(scenario, pump)
