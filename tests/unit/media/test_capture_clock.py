@@ -194,10 +194,11 @@ def test_sound_and_picture_are_told_by_one_clock() -> None:
 
 def test_a_slot_has_no_clock_before_it_plays_nor_before_its_publisher_told_one() -> None:
     _, picture = person()
-    assert picture.slot.clock is None
+    clocks = [picture.slot.clock]
     picture.send(1.0)
-    assert picture.slot.clock is None
+    clocks.append(picture.slot.clock)
     picture.report(1.1)
     assert picture.slot.clock is not None
     picture.slot.clear()
-    assert picture.slot.clock is None
+    clocks.append(picture.slot.clock)
+    assert clocks == [None, None, None]
