@@ -71,27 +71,22 @@ class _TrendLine:
             self._rebase(x, y)
         self._added += 1
         points.append((x, y))
-        x -= self._x0
-        y -= self._y0
-        self._sum_x += x
-        self._sum_y += y
-        self._sum_xx += x * x
-        self._sum_xy += x * y
-        if len(points) <= WINDOW:
-            if len(points) < WINDOW:
-                return 0.0
-        else:
+        x0, y0 = self._x0, self._y0
+        x -= x0
+        y -= y0
+        sum_x, sum_y = self._sum_x + x, self._sum_y + y
+        sum_xx, sum_xy = self._sum_xx + x * x, self._sum_xy + x * y
+        if len(points) > WINDOW:
             x, y = points.popleft()
-            x -= self._x0
-            y -= self._y0
-            self._sum_x -= x
-            self._sum_y -= y
-            self._sum_xx -= x * x
-            self._sum_xy -= x * y
-        spread = WINDOW * self._sum_xx - self._sum_x * self._sum_x
-        if spread <= 1e-6:
+            x -= x0
+            y -= y0
+            sum_x, sum_y = sum_x - x, sum_y - y
+            sum_xx, sum_xy = sum_xx - x * x, sum_xy - x * y
+        self._sum_x, self._sum_y, self._sum_xx, self._sum_xy = sum_x, sum_y, sum_xx, sum_xy
+        spread = WINDOW * sum_xx - sum_x * sum_x
+        if len(points) < WINDOW or spread <= 1e-6:
             return 0.0
-        return (WINDOW * self._sum_xy - self._sum_x * self._sum_y) / spread
+        return (WINDOW * sum_xy - sum_x * sum_y) / spread
 
     def _rebase(self, x: float, y: float) -> None:
         """Count from here, and sum up the window again."""
@@ -238,9 +233,12 @@ class DelayDetector:
         if before is None or weighted > self._threshold + MAX_ADAPT_OFFSET_MS:
             return
         pace = FALL if weighted < self._threshold else RISE
-        self._threshold += pace * (weighted - self._threshold) * min(now - before, MAX_ADAPT_MS)
+        elapsed = min(now - before, MAX_ADAPT_MS)
+        threshold = self._threshold + pace * (weighted - self._threshold) * elapsed
         low, high = THRESHOLD_RANGE_MS
-        self._threshold = min(max(self._threshold, low), high)
+        if not low <= threshold <= high:
+            threshold = low if threshold < low else high
+        self._threshold = threshold
 
     def _measure_queue(self, least: float, last: float, now: float) -> None:
         """Hold the least delay of this feedback against that of the last one or two base windows."""
