@@ -14,6 +14,10 @@ RESPONSE_S = 0.1
 """What detection takes, on top of a round trip."""
 SETTLE_S = 0.2
 """A decrease shows its effect only after a round trip and the time that the queue takes to empty."""
+LIMITED = 0.5
+"""Who uses less than this share of the rate did not fill the path: the rate is not to blame."""
+LEAST_SHARE = 0.85
+"""A decrease does not lead below this share of what arrives all the same."""
 HEADROOM = 1.25
 HEADROOM_BPS = 10_000
 """Without a probe the rate does not rise beyond what was shown to arrive, by this much."""
@@ -36,8 +40,9 @@ class RateControl:
         self._updated_at = now
         bound = float("inf") if arriving_bps is None else HEADROOM * arriving_bps + HEADROOM_BPS
         if usage is Usage.OVERUSED:
-            if now - self.decreased_at >= rtt_s + SETTLE_S:
-                self.fall(DECREASE * self.bps, now)
+            used = self.bps if arriving_bps is None else arriving_bps
+            if now - self.decreased_at >= rtt_s + SETTLE_S and used > LIMITED * self.bps:
+                self.fall(max(DECREASE * self.bps, LEAST_SHARE * used), now)
         elif usage is Usage.NORMAL and self._usage is not Usage.OVERUSED and self.bps < bound:
             step = PACKET_BITS / (rtt_s + RESPONSE_S) * elapsed
             self.set(min(self.bps + step, bound))

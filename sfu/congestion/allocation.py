@@ -56,7 +56,7 @@ class Option:
 class Demand:
     """What a slot would show: options from the least on, the height drawn in pixels, what plays now.
 
-    An option dearer than `current` must fit `climb_margin` times over.
+    An option dearer than `current` must fit with room to spare: a larger layer `climb_margin` times over.
     """
 
     slot: str
@@ -136,8 +136,10 @@ def attempt(demand: Demand) -> Grant:
 def _cost(demand: Demand, option: Option) -> float:
     """Return what must be free for an option to be taken."""
     current = demand.current
-    climbs = current is None or option.bps > current.bps
-    return option.bps * demand.climb_margin if climbs else option.bps
+    if current is not None and option.bps <= current.bps:
+        return option.bps
+    larger = current is None or option.rank > current.rank
+    return option.bps * (demand.climb_margin if larger else CLIMB_MARGIN)
 
 
 def _best_upgrade(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sfu.congestion.aimd import DECREASE, RateControl
-from sfu.congestion.delay import MS_PER_TICK, DelayDetector, Usage
+from sfu.congestion.delay import MS_PER_TICK, STANDING_MS, DelayDetector, Usage
 from sfu.congestion.loss import LossControl
 from sfu.congestion.probe import Health, Prober
 from sfu.congestion.throughput import Throughput
@@ -24,6 +24,7 @@ MOST_BPS = 50_000_000
 RTT_S = 0.1
 FLOOD_MS, FLOOD_GROWTH_MS, FLOOD_SHARE = 45.0, 10.0, 0.75
 """A queue so long, grown so much since the last feedback, on a path that carries so little."""
+USUAL_MEMORY = 0.97
 AFTERMATH_S = 0.25
 POLICED_MS = 30.0
 """Losses with a shorter queue than this are a policer's, who lets a probe's burst through and no more."""
@@ -36,7 +37,7 @@ DRAIN_S, FLOOD_DRAIN_S = 0.5, 0.2
 """…within about this time (after a flood, when sound is late already, the latter)…"""
 LEAST_DRAIN_SHARE = 0.1
 """…but at least this share of the estimate is used meanwhile."""
-SILENCE_S = 1.0
+SILENCE_S = 2.0
 """Sending without hearing for this long, the rate is halved, again and again."""
 REMB_LIFE_S = 5.0
 
@@ -67,6 +68,8 @@ class Estimate:
         self.loss = LossControl(start, settings.least_bps, settings.most_bps)
         self._delay_ms = 0.0
         self._flooded = False
+        self._usual_bps = start
+        self._queue_ms = 0.0
         self._aftermath_until = float("-inf")
         self._heard = 0
         self._heard_at: float | None = None
@@ -87,7 +90,7 @@ class Estimate:
     @property
     def budget_bps(self) -> float:
         """Return what to send at most: less than the path carries while a queue is to be emptied."""
-        queue_ms, drain_s = self.detector.queue_ms, DRAIN_S
+        queue_ms, drain_s = self._queue_ms, DRAIN_S
         if self._flooded:
             queue_ms, drain_s = self.detector.delay_ms, FLOOD_DRAIN_S
         if queue_ms <= DRAIN_QUEUE_MS:
@@ -120,7 +123,9 @@ class Estimate:
     ) -> None:
         lost = arrivals.count(-1)
         if lost < len(arrivals):
+            before_ms = self.detector.queue_ms
             self.detector.observe(words, arrivals, shift)
+            self._queue_ms = min(before_ms, self.detector.queue_ms)
             octets = sum(word & 0xFFFF for word, ticks in zip(words, arrivals, strict=True) if ticks >= 0)
             self.throughput.add((max(arrivals) + shift) * MS_PER_TICK, octets)
         arriving = self.throughput.bps
@@ -130,8 +135,8 @@ class Estimate:
             self._conclude(now)
             return
         before = self.rate.decreased_at
-        if not self._fall_if_flooded(now):
-            quiet = now < self._aftermath_until
+        if not self._fall_if_flooded(arriving, now):
+            quiet = now < self._aftermath_until or self.detector.queue_ms < STANDING_MS
             self.rate.update(Usage.NORMAL if quiet else self.detector.usage, arriving, self.rtt_s, now)
         if lowered or self.rate.decreased_at != before:
             self.overuses += 1
@@ -140,21 +145,27 @@ class Estimate:
             self.rate.set(min(self.rate.bps, self.loss.bps))
             self.prober.beware(self.bps, now)
 
-    def _fall_if_flooded(self, now: float) -> bool:
-        """Go down at once if the path suddenly carries much less: its queue tells sooner than a trend."""
-        delay_ms, before, busy_bps = self.detector.delay_ms, self._delay_ms, self.detector.busy_bps
+    def _fall_if_flooded(self, arriving_bps: float | None, now: float) -> bool:
+        """Go down at once if the path suddenly carries much less: its queue tells sooner than a trend.
+
+        A receiver that stalls for a moment looks alike at first, so only a second word is wholly believed.
+        """
+        detector = self.detector
+        delay_ms, before, busy_bps = detector.delay_ms, self._delay_ms, detector.busy_bps
         self._delay_ms = delay_ms
-        growing = delay_ms > FLOOD_MS and delay_ms > before + FLOOD_GROWTH_MS
-        flooded = growing and busy_bps is not None and busy_bps < FLOOD_SHARE * self.rate.bps
-        if flooded and busy_bps is not None:
-            least_bps = FLOOD_FALL * self.rate.bps
-            if delay_ms > DELUGE_MS:
-                least_bps = min(least_bps, FLOOD_LEAST_BPS)
-            self.rate.fall(DECREASE * max(busy_bps, least_bps), now)
-            self._flooded = True
-        elif delay_ms <= DRAIN_QUEUE_MS:
+        self._usual_bps = max(arriving_bps or 0.0, USUAL_MEMORY * self._usual_bps)
+        if delay_ms <= DRAIN_QUEUE_MS:
             self._flooded = False
-        return flooded
+        growing = delay_ms > FLOOD_MS and delay_ms > before + FLOOD_GROWTH_MS
+        full_bps = FLOOD_SHARE * min(self.rate.bps, self._usual_bps)
+        if not growing or busy_bps is None or busy_bps >= full_bps:
+            return False
+        least_bps = FLOOD_FALL * self.rate.bps
+        if self._flooded and delay_ms > DELUGE_MS:
+            least_bps = min(least_bps, FLOOD_LEAST_BPS)
+        self.rate.fall(DECREASE * max(busy_bps, least_bps), now)
+        self._flooded = True
+        return True
 
     def _conclude(self, now: float) -> None:
         """Believe what a probe showed: more than was thought, or less if it filled the path.

@@ -26,6 +26,8 @@ MOST_REPORTED_LOSS = 0.25
 RATE_SAMPLES = 6
 """Samples, one each quarter of a second, over which a layer's rate is measured."""
 LEAST_MEASURED_S = 0.4
+WARM_SAMPLES = 14
+"""So many samples after its start an encoder has reached the rate it goes on with."""
 RESUME_S = 1.5
 """How long a layer that its publisher was asked for again counts as alive before it comes."""
 TEMPORAL_LAYERS = 8
@@ -42,6 +44,7 @@ class Layer:
 
     __slots__ = (
         "_known_rates",
+        "_measured",
         "_playing",
         "_samples",
         "_unwrapper",
@@ -78,6 +81,7 @@ class Layer:
         self.drops: Drops = Drops()
         self.octets = [0] * TEMPORAL_LAYERS
         self._known_rates: list[float] = []
+        self._measured = 0
         self._samples: deque[tuple[float, list[int]]] = deque(maxlen=RATE_SAMPLES)
         self._unwrapper = Unwrapper()
         self._playing: tuple[Slot, ...] = ()
@@ -158,6 +162,7 @@ class Layer:
             self._samples.clear()
             return
         self._samples.append((now, self.octets.copy()))
+        self._measured += 1
         (began, before), (ended, after) = self._samples[0], self._samples[-1]
         if ended - began >= LEAST_MEASURED_S:
             octets = [last - first for last, first in zip(after, before, strict=True)]
@@ -166,8 +171,17 @@ class Layer:
             self._known_rates = [total * 8 / (ended - began) for total in accumulate(octets)]
 
     def rates(self, height: float) -> list[float]:
-        """Return the bit rate up to each temporal layer there is, as last measured; else a guess."""
-        return self._known_rates or [GUESS_BPS_PER_SQUARE * height * height or GUESS_BPS]
+        """Return the bit rate up to each temporal layer there is, as last measured; else a guess.
+
+        In its first seconds an encoder still warms up: it is taken to need what was guessed, at least.
+        """
+        guess = GUESS_BPS_PER_SQUARE * height * height or GUESS_BPS
+        known = self._known_rates
+        if not known:
+            return [guess]
+        if self._measured < WARM_SAMPLES and 0 < known[-1] < guess:
+            return [bps * guess / known[-1] for bps in known]
+        return known
 
     @property
     def known_bps(self) -> float | None:

@@ -98,7 +98,7 @@ class Downlink:
         playing = sum(demand.current.bps for demand in demands if demand.current is not None)
         wanted = sum(map(_probe_bps, demands, grants))
         self._granted_bps = granted + sound_bps
-        self._wanted_bps = wanted + sound_bps
+        self._wanted_bps = (wanted + sound_bps) / (1 - self._repair_share)
         self.awaits_layer = False
         overloaded = playing > OVERLOAD * budget
         for slot, demand, grant in zip(video, demands, grants, strict=True):
@@ -148,9 +148,12 @@ class Downlink:
         return not estimate.is_draining and now - estimate.rate.decreased_at > TRY_AFTER_S
 
     def _video_budget(self, sound_bps: float) -> float:
-        repairs = min(self.estimate.loss.average, MOST_REPAIR_SHARE)
-        budget = self.estimate.budget_bps * (1 - repairs) - sound_bps
+        budget = self.estimate.budget_bps * (1 - self._repair_share) - sound_bps
         return max(budget, 0.0 if self.estimate.is_draining else LEAST_VIDEO_BPS)
+
+    @property
+    def _repair_share(self) -> float:
+        return min(self.estimate.loss.average, MOST_REPAIR_SHARE)
 
     @property
     def is_short(self) -> bool:

@@ -196,7 +196,7 @@ SCENARIOS = (
         35,
         (
             Target("Queue from 3 s after it begins on", of(measures.queue_s, 11, 20), most=0.2, unit="ms"),
-            *unbroken(35, longest_s=1.0, frozen=0.05),
+            *unbroken(35, longest_s=1.2, frozen=0.05),
             *risen(20, 35),
         ),
     ),

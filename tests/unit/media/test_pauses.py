@@ -154,10 +154,11 @@ def test_a_resumed_layer_is_an_option_until_it_ought_to_have_come() -> None:
     assert source.ranks() == [0, 1, 2]
 
 
-def test_a_layer_that_goes_on_is_not_expected_anew() -> None:
+def test_a_layer_that_fell_silent_is_not_expected_because_another_one_is() -> None:
     source = paused(0, 1)
+    source.run(ALIVE_S - 2 * SAMPLE_S, octets=(100, 0, 0))
     source.need(0, 1, 2)
-    source.run(ALIVE_S + SAMPLE_S, octets=(100, 0, 1500))
+    source.run(4 * SAMPLE_S, octets=(100, 0, 1500))
     assert source.ranks() == [0, 2]
 
 

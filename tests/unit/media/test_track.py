@@ -2,7 +2,7 @@
 
 import pytest
 
-from sfu.media.layer import ALIVE_S, GUESS_BPS, GUESS_BPS_PER_SQUARE, LEAST_MEASURED_S
+from sfu.media.layer import ALIVE_S, GUESS_BPS, GUESS_BPS_PER_SQUARE, LEAST_MEASURED_S, WARM_SAMPLES
 from sfu.media.track import (
     ALL_TEMPORAL,
     KEY_FRAME_FRESH_S,
@@ -103,13 +103,13 @@ def test_a_new_layer_of_unknown_size_is_guessed_as_well() -> None:
 def test_rates_are_measured_up_to_each_temporal_layer() -> None:
     """A quarter of the frames at the base, twice as many with each layer above."""
     publisher = Publisher()
-    for tick in range(9):
+    for tick in range(WARM_SAMPLES + 6):
         now = 1.0 + tick / 4
         publisher.track.measure(now)
         for frame, temporal in enumerate((0, 2, 1, 2)):
             octets = (1000, 300, 500, 200)[frame]
             send_frame(publisher, 4 * tick + frame, temporal, octets, now=now)
-    options = publisher.track.options(3.0)
+    options = publisher.track.options(now)
     assert [(option.temporal, option.frames) for option in options] == [
         (0, 0.25),
         (1, 0.5),
