@@ -232,11 +232,18 @@ class Browser:
 
 @asynccontextmanager
 async def chromium(
-    namespace: Namespace, sender: Sender, folder: Path, *, origin: str
+    namespace: Namespace,
+    sender: Sender,
+    folder: Path,
+    *,
+    origin: str,
+    filming: Callable[[Sender, Path], Path] = colour_file,
 ) -> AsyncIterator[Browser]:
-    """Run Chromium in the namespace. Its log, its profile and its camera are put into the folder."""
-    camera, microphone = folder / "camera.mjpeg", folder / "microphone.wav"
-    await asyncio.to_thread(colour_file, sender, camera)
+    """Run Chromium in the namespace. Its log, its profile and its camera are put into the folder.
+
+    `filming` writes what its camera shows.
+    """
+    camera, microphone = await asyncio.to_thread(filming, sender, folder), folder / "microphone.wav"
     await asyncio.to_thread(tone_file, sender, microphone)
     arguments = [
         *CHROMIUM_ARGUMENTS,

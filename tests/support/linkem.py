@@ -99,6 +99,10 @@ class Pipe:
             arrived.append(heapq.heappop(self._waiting)[2])
         return arrived
 
+    def queue_ms(self, now: float) -> float:
+        """Return how long a packet put in now would wait for its turn."""
+        return max(0.0, self._sender_free_at - now) * 1000
+
     def next_arrival(self) -> float | None:
         """Return when the next packet arrives, or None while none is on its way."""
         return self._waiting[0][0] if self._waiting else None
@@ -128,6 +132,11 @@ class Link:
         """Return what the direction has counted."""
         return Counters(**self._ask({"directions": [], "conditions": {}})[direction]["counters"])
 
+    def queue_ms(self, direction: Direction) -> float:
+        """Return how long the direction's queue is now."""
+        queue_ms: float = self._ask({"directions": [], "conditions": {}})[direction]["queue_ms"]
+        return queue_ms
+
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
             control.connect(str(self._control))
@@ -139,6 +148,8 @@ class Link:
 def main() -> None:
     server, client, device, control_path = sys.argv[1:]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(OSError):  # a network keeps its time however busy the machine is
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     ends = _open_tun(Namespace(client), device), _open_tun(Namespace(server), device)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
         control.bind(control_path)
@@ -176,7 +187,11 @@ def _answer(control: socket.socket, pipes: dict[Direction, Pipe]) -> None:
         for direction in request["directions"]:
             pipes[direction].conditions = replace(pipes[direction].conditions, **request["conditions"])
         state = {
-            name: {"conditions": asdict(pipe.conditions), "counters": asdict(pipe.counters)}
+            name: {
+                "conditions": asdict(pipe.conditions),
+                "counters": asdict(pipe.counters),
+                "queue_ms": pipe.queue_ms(time.monotonic()),
+            }
             for name, pipe in pipes.items()
         }
         connection.send(json.dumps(state).encode())

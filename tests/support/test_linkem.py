@@ -51,6 +51,13 @@ def test_delay_rate_and_queue(conditions: dict[str, float], expected: list[float
     assert subject.counters.overflowed == 3 - len(expected)
 
 
+def test_a_queue_is_as_long_as_what_waits_in_it() -> None:
+    subject = pipe(rate_kbps=800, delay_ms=50)
+    for _ in range(3):
+        subject.put(PACKET, now=0.0)
+    assert [subject.queue_ms(now) for now in (0.0, 0.01, 1.0)] == pytest.approx([30, 20, 0])
+
+
 @given(st.floats(0, 200), st.floats(0, 200))
 def test_jitter_only_adds(delay_ms: float, jitter_ms: float) -> None:
     subject = pipe(delay_ms=delay_ms, jitter_ms=jitter_ms)
