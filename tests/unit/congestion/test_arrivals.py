@@ -50,6 +50,16 @@ def test_a_late_one_is_said_when_it_comes() -> None:
     assert told(arrivals) == {8: 400_000, 9: -1, 10: 400_001}
 
 
+def test_what_was_said_is_not_said_again_after_a_late_one() -> None:
+    arrivals = Arrivals()
+    came(arrivals, 7, 9, 10)
+    told(arrivals)
+    came(arrivals, 8)
+    assert told(arrivals) == {8: 400_000}
+    came(arrivals, 11)
+    assert told(arrivals) == {11: 400_000}
+
+
 def test_one_that_comes_twice_is_said_to_have_come_first() -> None:
     arrivals = Arrivals()
     came(arrivals, 7, 7, 8)
@@ -99,7 +109,7 @@ def test_a_jump_ahead_is_no_list_of_losses(ahead: int) -> None:
 
 def test_what_waits_is_bounded() -> None:
     arrivals = Arrivals()
-    came(arrivals, *range(3 * MAX_WAITING))
+    came(arrivals, *range(2 * MAX_WAITING - 10))
     assert len(arrivals) <= MAX_WAITING
     assert len(told(arrivals)) <= MAX_WAITING
 

@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 
 from sfu.congestion.delay import (
     BASE_WINDOW_MS,
+    GAIN,
+    MAX_WEIGHT,
     MS_PER_TICK,
     REBASE_AFTER,
     STANDING_MS,
+    THRESHOLD_MS,
+    THRESHOLD_RANGE_MS,
     WINDOW,
     DelayDetector,
     Usage,
@@ -103,14 +107,28 @@ def test_packets_sent_at_once_are_one_group() -> None:
 
 
 def test_packets_that_the_network_bunched_up_are_one_group() -> None:
-    """Held for 60 ms and let go at once, over and over: not a queue that empties."""
+    """Held for 60 ms and let go one soon after the other, over and over: no queue that grows or empties.
+
+    The path was shorter once, so that a queue seems to stand.
+    """
     detector, said = DelayDetector(), []
-    for at in range(200):
+    delayed(detector, 0.0, 0.5, 0.5)
+    for at in range(150):
         times = list(steady(800e3, 1.0 + 0.06 * at, 0.06))
-        arrivals = [ticks(times[-1] + 0.02 + 0.0005 * order) for order, _ in enumerate(times)]
+        arrivals = [ticks(times[-1] + 0.02 + 0.002 * order + CLOCK_S) for order, _ in enumerate(times)]
         detector.observe([word(each) for each in times], arrivals, 0)
         said.append((times[-1], detector.usage))
-    assert usages(said) == {Usage.NORMAL}
+    assert detector.queue_ms > STANDING_MS
+    assert Usage.OVERUSED not in usages(said)
+
+
+def test_where_all_was_quiet_a_slow_growth_is_seen() -> None:
+    """The threshold follows the path's jitter: here it is at its least."""
+    least_ms = (THRESHOLD_RANGE_MS[0] + THRESHOLD_MS) / 2
+    excess = 1 / (1 - least_ms / (GAIN * MAX_WEIGHT))
+    detector, path = DelayDetector(), Path(1e6)
+    watch(detector, path, steady(500e3, 1.0, 20.0))
+    assert Usage.OVERUSED in usages(watch(detector, path, steady(excess * 1e6, 21.0, 4.0)))
 
 
 def test_how_packets_are_spread_over_feedbacks_does_not_matter_to_the_trend() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfu.congestion.delay import Usage
 from sfu.congestion.estimate import REMB_LIFE_S, SILENCE_S, TICKS_WRAP, Estimate, Settings
 from sfu.congestion.loss import INTERVAL_S, LEAST_PACKETS
 from sfu.rtp.transport_cc import TICKS_PER_S, Feedback, SentPackets, read, write
@@ -104,10 +105,12 @@ def test_an_overused_path_brings_it_down_to_what_is_carried() -> None:
 def test_it_is_told_sooner_of_a_path_that_collapses_than_a_trend_would() -> None:
     link = Link(Path(3e6))
     link.send(1e6, 5)
-    before = link.estimate.bps
+    before, collapsed_at = link.estimate.rate.bps, link.now
     link.path.bps = 100e3
-    link.send(1e6, 0.4)
-    assert link.estimate.bps < before
+    while link.estimate.rate.bps >= before:
+        link.send(1e6, FEEDBACK_S)
+        assert link.now - collapsed_at < 0.5
+    assert link.estimate.detector.usage is not Usage.OVERUSED
 
 
 def test_while_a_queue_is_left_less_is_sent_than_is_carried() -> None:
@@ -165,6 +168,18 @@ def test_unheard_of_it_is_halved_again_and_again() -> None:
     assert link.estimate.rate.bps == pytest.approx(before / 4)
     link.send(1e6, 60)
     assert link.estimate.bps == SETTINGS.least_bps
+
+
+def test_what_was_heard_before_breaks_no_silence() -> None:
+    link = Link(Path(10e6))
+    link.send(1e6, 2)
+    before = link.estimate.rate.bps
+    link.hears = False
+    for _ in range(10):
+        link.send(1e6, SILENCE_S / 4)
+        assert link.last is not None
+        link.estimate.hear(link.last, link.now)
+    assert link.estimate.rate.bps < before
 
 
 def test_who_sends_nothing_need_not_hear_anything() -> None:

@@ -14,11 +14,12 @@ from sfu.room.downlink import (
     RELAPSE_S,
     SOUND_BPS,
     TOLERANCE,
+    TRY_AFTER_S,
     needs,
 )
 from sfu.rtp.rtcp import ReportBlock
 from tests.unit.media.stage import Publisher, microphone, screen
-from tests.unit.room.seat import BPS, SAMPLE_S, Camera, Seat
+from tests.unit.room.seat import BPS, SAMPLE_S, SETTINGS, Camera, Seat
 
 Q, H, F = BPS
 
@@ -30,7 +31,7 @@ def watching(
     cameras = cameras or tuple(Camera(f"p{at}.c", 1000 * at + 1000) for at, _ in enumerate(seat.video))
     now = 10.0
     for camera in cameras:
-        now = camera.run(10.0, 2.0)
+        now = camera.run(10.0, 5.0)
     for slot, camera in zip(seat.video, cameras, strict=True):
         slot.show(camera.track, 720, now)
     turn(seat, cameras, budget_bps, now)
@@ -93,14 +94,30 @@ def test_what_nothing_shows_or_is_muted_is_given_nothing() -> None:
 def test_a_little_video_is_kept_however_little_there_is(budget_bps: float) -> None:
     seat = Seat()
     camera = Camera(bps=(LEAST_VIDEO_BPS / CLIMB_MARGIN - 1e3, H, F))
+    seat.downlink.estimate.rate.fall(SETTINGS.most_bps, 11.5)
     watching(seat, budget_bps=budget_bps, cameras=(camera,))
     assert seat.ranks() == [0]
+
+
+def test_what_does_not_fit_is_tried_when_the_path_was_not_found_full_for_long() -> None:
+    """With nothing sent, nothing would ever tell that the path carries it."""
+    seat = Seat(video=2)
+    cameras, now = watching(seat)
+    least_bps = LEAST_VIDEO_BPS / 2
+    seat.downlink.estimate.rate.fall(SETTINGS.most_bps, now)
+    now = stay(seat, cameras, least_bps, now, 2.0)
+    assert seat.ranks() == [None, None]
+    now = stay(seat, cameras, least_bps, now, TRY_AFTER_S)
+    assert sorted(seat.ranks(), key=str) == [0, None]
+    seat.downlink.estimate.rate.fall(SETTINGS.most_bps, now)
+    stay(seat, cameras, least_bps, now, 2.0)
+    assert seat.ranks() == [None, None]
 
 
 def test_while_a_queue_is_emptied_not_even_that() -> None:
     seat = Seat(numbered=True)
     camera = Camera(bps=(LEAST_VIDEO_BPS / CLIMB_MARGIN - 1e3, H, F))
-    now = camera.run(10.0, 2.0)
+    now = camera.run(10.0, 5.0)
     seat.slot.show(camera.track, 720, now)
     for at in range(20):
         seat.hear(now + 0.05 * at)
@@ -125,7 +142,7 @@ def test_what_is_lost_on_the_way_leaves_room_for_repairs() -> None:
 def test_a_layer_that_is_not_sent_at_present_is_awaited() -> None:
     seat = Seat()
     camera = Camera()
-    now = camera.run(10.0, 2.0)
+    now = camera.run(10.0, 5.0)
     camera.track.need((0, 1, 2), now)
     camera.track.need((0,), now + PAUSE_AFTER_S)
     seat.slot.show(camera.track, 720, now)

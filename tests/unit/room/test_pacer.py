@@ -170,8 +170,10 @@ def test_repairs_take_a_share_of_what_is_carried(bps: float) -> None:
 def test_what_was_not_used_is_saved_up_for_a_second_at_most(bps: float) -> None:
     pacer = Pacer(nobody, bps)
     repaired(pacer, 10.0, 1.0)
+    for second in range(11, 30):
+        pacer.may_repair(1, float(second))
     most = max(REPAIR_SHARE * bps / 8, REPAIR_BURST)
-    assert repaired(pacer, 5000.0, TICK_S) <= most + PACKET
+    assert repaired(pacer, 30.0, TICK_S) <= most + PACKET
 
 
 def test_at_first_a_burst_may_be_repaired() -> None:
