@@ -126,7 +126,7 @@ class Estimate:
             before_ms = self.detector.queue_ms
             self.detector.observe(words, arrivals, shift)
             self._queue_ms = min(before_ms, self.detector.queue_ms)
-            octets = sum(word & 0xFFFF for word, ticks in zip(words, arrivals, strict=True) if ticks >= 0)
+            octets = sum([word & 0xFFFF for word, ticks in zip(words, arrivals, strict=True) if ticks >= 0])
             self.throughput.add((max(arrivals) + shift) * MS_PER_TICK, octets)
         arriving = self.throughput.bps
         lowered = self.loss.add(len(arrivals), lost, self.bps, arriving, now)

@@ -1,6 +1,6 @@
 """A published source and its layers, and what its publisher is asked for."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from sfu.congestion.allocation import SIZE_TOLERANCE, Option
@@ -25,6 +25,7 @@ KEY_FRAME_FRESH_S = 0.5
 ALL_RANKS = frozenset(range(8))
 PAUSE_AFTER_S = 2.0
 """A layer that nobody needs is paused only after this time."""
+ALIKE = 0.05
 ALL_TEMPORAL = 7
 """Every temporal layer, however many there are."""
 
@@ -55,6 +56,8 @@ class Track:
         self.capture = CaptureClock()
         self.sending: frozenset[int] = ALL_RANKS
         self._needed_at: dict[int, float] = {}
+        self._options: tuple[Option, ...] = ()
+        self._options_at = float("-inf")
         self.rtt_s = 0.1
         self.nacks_sent = 0
         self.plis_sent = 0
@@ -69,15 +72,23 @@ class Track:
             if layer.rid == rid:
                 layer.close()
         layer = Layer(self, rid=rid, rank=rank, ssrc=ssrc)
+        self._options_at = float("-inf")
         kept = (other for other in self.layers if other.rid != rid)
         self.layers = tuple(sorted((*kept, layer), key=lambda each: each.rank))
         return layer
 
     def options(self, now: float) -> tuple[Option, ...]:
         """Return the ways to show the track, the least first: its live layers, by temporal layers."""
+        if now != self._options_at:
+            self._options_at, self._options = now, self._options_now(now)
+        return self._options
+
+    def _options_now(self, now: float) -> tuple[Option, ...]:
+        """Return the options; the very same as before while they hardly differ."""
         layers = [layer for layer in self.layers if layer.is_alive(now) or layer.is_paused]
         layers = layers or list(self.layers)
-        return tuple(option for layer in layers for option in self._options_of(layer))
+        options = tuple(option for layer in layers for option in self._options_of(layer))
+        return self._options if _alike(options, self._options) else options
 
     def _options_of(self, layer: Layer) -> Iterator[Option]:
         height = self._height_at(layer.rank)
@@ -105,6 +116,7 @@ class Track:
             if layer.rank in sending - self.sending:
                 layer.expected_until = now + RESUME_S
         self.sending = sending
+        self._options_at = float("-inf")
         return True
 
     def layer(self, rank: int) -> Layer | None:
@@ -190,3 +202,12 @@ class Track:
         for layer in self.layers:
             layer.close()
         self.layers = ()
+
+
+def _alike(options: Sequence[Option], others: Sequence[Option]) -> bool:
+    """Whether options are the same but for a few percent of their rates."""
+    return len(options) == len(others) and all(
+        (one.rank, one.temporal, one.height) == (other.rank, other.temporal, other.height)
+        and abs(one.bps - other.bps) <= ALIKE * other.bps
+        for one, other in zip(options, others, strict=True)
+    )

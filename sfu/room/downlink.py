@@ -29,6 +29,8 @@ MOST_REPAIR_SHARE = 0.3
 """Of the budget, set aside for sending lost packets again."""
 PROBE_MARGIN = 1.1
 """More is probed for than what is wanted with the room to spare that it must have."""
+BUDGET_TOLERANCE = 0.03
+DECIDE_INTERVAL_S = 1.0
 TOLERANCE = 1.05
 """What was granted may exceed the budget by this factor until the next regular turn."""
 CAUTION_S = 8.0
@@ -41,6 +43,10 @@ TRY_AFTER_S = 10.0
 """Where not even the least option fits, it is tried so long after the path was last found full."""
 OVERLOAD = 1.5
 """What plays beyond the budget by this factor is not played until its successor comes."""
+
+
+Grounds = tuple[object, ...]
+"""What a decision on a slot rests on."""
 
 
 @dataclass(slots=True)
@@ -76,6 +82,9 @@ class Downlink:
         self.grants: Mapping[str, Grant] = {}
         self.awaits_layer = False
         self._copies = 0
+        self._budget = 0.0
+        self._grounds: list[Grounds] = []
+        self._decided_at = float("-inf")
         self._granted_bps = 0.0
         self._wanted_bps = 0.0
         self._climbs: dict[str, _Climb] = {}
@@ -84,11 +93,17 @@ class Downlink:
     def share(self, slots: Sequence[Slot], priorities: Mapping[str, str], now: float) -> None:
         """Give each slot that shows a track what there is for it. `priorities` are by track.
 
-        `slots` are in the order of importance, audio slots among them.
+        `slots` are in the order of importance, audio slots among them. What was just decided on the same
+        grounds is not decided again.
         """
         video = [slot for slot in slots if slot.kind == "video" and slot.track is not None]
         sound_bps = sum(map(_sound_bps, slots)) * (1 + self._copies)
         budget = self._video_budget(sound_bps)
+        grounds = [_grounds(slot, priorities, now) for slot in video]
+        alike = abs(budget - self._budget) <= BUDGET_TOLERANCE * budget and grounds == self._grounds
+        if alike and now - self._decided_at < DECIDE_INTERVAL_S:
+            return
+        self._budget, self._grounds, self._decided_at = budget, grounds, now
         demands = [self._demand(slot, priorities, now) for slot in video]
         grants = allocate(budget, demands)
         if demands and not any(grant.option for grant in grants) and self._may_try(now):
@@ -212,6 +227,13 @@ class Downlink:
         for slot in slots:
             slot.lossy = loss >= LOSSY
             slot.cover(loss, self._copies)
+
+
+def _grounds(slot: Slot, priorities: Mapping[str, str], now: float) -> Grounds:
+    track = slot.track
+    assert track is not None
+    options, priority = track.options(now), priorities.get(track.id)
+    return (slot.mid, track, slot.height, priority, slot.playing, slot.target, options)
 
 
 def _probe_bps(demand: Demand, grant: Grant) -> float:

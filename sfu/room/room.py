@@ -18,7 +18,7 @@ REJOIN = frozenset({Code.LINK_TIMEOUT, Code.LINK_LOST, Code.DRAINING, Code.INTER
 ELECTION_INTERVAL_S = 0.1
 SPEAKING_INTERVAL_S = 0.2
 FOLLOW_INTERVAL_S = 0.25
-ACKNOWLEDGE_INTERVAL_S = 0.06
+ACKNOWLEDGE_INTERVAL_S = 0.09
 """Between transport-cc feedback packets to a publisher; clients expect 50 to 100 ms."""
 NEEDS_INTERVAL_S = 0.25
 WELCOME_S = 5.0

@@ -101,9 +101,19 @@ class Packet:
 
     def extension(self, id_: int) -> bytes | None:
         """Return the value of one extension, or None."""
-        for found, value in self.extensions():
-            if found == id_:
-                return value
+        if self.extension_profile != ONE_BYTE:
+            return next((value for found, value in self.extensions() if found == id_), None)
+        data, at, end = self.data, self.extension_start, self.payload_start
+        while at < end:
+            first = data[at]
+            size = (first & 15) + 1
+            at += 1
+            if first >> 4 == id_ and at + size <= end:
+                return data[at : at + size]
+            if first >> 4 == 15:
+                return None
+            if first:
+                at += size
         return None
 
     def extension_block(self, ids: Mapping[int, int], own: tuple[tuple[int, bytes], ...] = ()) -> bytes:
