@@ -135,6 +135,14 @@ class Record:
             for frames in self.frames.values()
         ]
 
+    def narrower_share(self, width: int, window: Window) -> float:
+        """Return the share of the frames narrower than this, of the picture that had the most of them."""
+        shares = []
+        for frames in self.frames.values():
+            inside = [frame for frame in frames if window.holds(frame.at_s)]
+            shares.append(sum(frame.width < width for frame in inside) / len(inside) if inside else 1.0)
+        return max(shares, default=1.0)
+
     def concealed_share(self, window: Window) -> float:
         """Return the share of the sound that was made up for want of packets, over all that came."""
         samples = concealed = 0
