@@ -24,7 +24,7 @@ UTILISATION = 0.95
 """…and this share of what arrived is kept as the estimate."""
 PATIENCE_S = 1.0
 """Feedback on a cluster that is not there after this time does not come."""
-CLAIM_BPS = 120_000.0
+CLAIM_BPS = 80_000.0
 STEP = 2.0
 SMALL_STEP, MODEST_S = 1.25, 10.0
 """For so long after a probe filled the path, the next ones go little beyond."""

@@ -16,7 +16,10 @@ from sfu.rtp.rtcp import ReportBlock
 from sfu.rtp.transport_cc import Feedback, SentPackets
 
 COPIES = ((0.06, 2), (0.02, 1))
-"""From such a loss on, so many copies of each sound packet are sent; until half of it."""
+"""From such a loss of the path's own on, so many copies of each sound packet are sent; until half of it.
+
+Copies do not help against the loss that comes of sending too much.
+"""
 LOSSY = 0.05
 """From such a loss on, repairs of what other frames refer to are sent twice."""
 SOUND_BPS = 40_000.0
@@ -184,6 +187,7 @@ class Downlink:
         """Take the peer's own estimate, for want of transport-wide feedback."""
         if self.estimate.sent is None:
             self.estimate.hear_remb(bps, now)
+            self.pacer.bps = self.estimate.bps
 
     def hear_reports(self, reports: Sequence[ReportBlock], now: float) -> None:
         """Take what the peer's receiver reports say of its slots, for want of transport-wide feedback."""
@@ -195,6 +199,7 @@ class Downlink:
             lost += max(0, report.lost - lost_before)
         if packets:
             self.estimate.hear_loss(packets, min(lost, packets), now)
+            self.pacer.bps = self.estimate.bps
 
     def pace(self, tick_s: float, now: float) -> None:
         """Send what waits of key frames, as far as its time has come."""
@@ -215,7 +220,7 @@ class Downlink:
         self._copies = self._copies_needed()
 
     def _copies_needed(self) -> int:
-        loss = self.estimate.loss.average
+        loss = self.estimate.loss.own
         for limit, copies in COPIES:
             if loss >= (limit / 2 if self._copies >= copies else limit):
                 return copies

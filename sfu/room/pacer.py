@@ -16,7 +16,7 @@ PACE = 1.6
 WATCH_S = 0.15
 """How long after a key frame began the pacer stays, even if nothing waits."""
 MOST_WAIT_S = 0.5
-"""What waits leaves faster than `PACE` if it would wait for longer than this."""
+"""What waits leaves at least at the rate that would empty it in this time."""
 BURST_OCTETS = 3_600
 """What leaves at once when a key frame begins."""
 REPAIR_SHARE = 0.35
