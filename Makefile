@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CODE := parley.py sfu control web tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prepare check format bench load scenarios contract lock clean
+.PHONY: help run test prepare check format bench load scenarios networks contract lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -43,6 +43,9 @@ load: $(VENV)/.dev ## Send headless bots into meetings: ROOMS= BOTS= SECONDS=
 
 scenarios: $(VENV)/.dev ## Play calls over simulated bad networks and draw them into build/scenarios.html
 	$(BIN)/python -m tests.simulation
+
+networks: $(VENV)/.dev ## Test real browsers over emulated bad networks (root, a quiet machine)
+	$(BIN)/python -m pytest -q -m matrix tests/e2e
 
 contract: $(VENV)/.dev ## Write the JSON Schema of the signalling protocol
 	$(BIN)/python -m sfu.contract.schema > sfu/contract/signals.schema.json

@@ -10,7 +10,7 @@ from tests.e2e.measured import table
 from tests.e2e.stage import Desk, Stage
 from tests.support.network import Network
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.matrix, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
