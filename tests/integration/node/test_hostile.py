@@ -92,6 +92,7 @@ async def test_a_member_sends_broken_media(house: House, make: Callable[[random.
     _, ben = await in_call(house)
     mallory = await enter(house, "mallory")
     dtls = mallory.pc.sctp.transport
+    await eventually(lambda: dtls._tx_srtp is not None)  # the node may be connected a moment before
     protect = dtls._tx_srtp.protect if make is bad_rtp else dtls._tx_srtp.protect_rtcp
     rng = random.Random(2)
     heard = house.node.network.counters.datagrams_in
