@@ -32,19 +32,11 @@ class LossControl:
 
     def __init__(self, start_bps: float, least_bps: float, most_bps: float) -> None:
         self.bps = start_bps
-        self.share = self.average = 0.0
+        self.share = self.average = self.own = 0.0
         self._range = (least_bps, most_bps)
         self._sent = self._lost = 0
         self._began: float | None = None
         self._shares: deque[float] = deque(maxlen=REMEMBERED)
-
-    @property
-    def own(self) -> float:
-        """Return the share of packets that the path loses whatever is sent."""
-        if len(self._shares) < KNOWN_AFTER:
-            return 0.0
-        better = sorted(self._shares)[: (len(self._shares) + 1) // 2]
-        return sum(better) / len(better)
 
     def add(
         self, packets: int, lost: int, sending_bps: float, arriving_bps: float | None, now: float
@@ -61,6 +53,9 @@ class LossControl:
         self.share = self._lost / self._sent
         self.average += AVERAGE_PACE * (self.share - self.average)
         self._shares.append(self.share)
+        if len(self._shares) >= KNOWN_AFTER:
+            better = sorted(self._shares)[: (len(self._shares) + 1) // 2]
+            self.own = sum(better) / len(better)
         self._sent = self._lost = 0
         self._began = now
         excess = max(0.0, (self.share - self.own) / (1 - min(self.own, 0.99)))

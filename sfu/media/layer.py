@@ -39,10 +39,12 @@ GUESS_BPS = 500_000.0
 class Layer:
     """A stream, named by its RID (None for a track with a single stream).
 
-    `rank` orders the layers of a track, the smallest picture first.
+    `rank` orders the layers of a track, the smallest picture first. `packets` and `octets` (by temporal
+    layer) were passed to its slots.
     """
 
     __slots__ = (
+        "_frame_timestamp",
         "_known_rates",
         "_measured",
         "_playing",
@@ -53,11 +55,13 @@ class Layer:
         "clock_at",
         "drops",
         "expected_until",
+        "frame_arrival",
         "history",
         "key_frame_at",
         "last_arrival",
         "missing",
         "octets",
+        "packets",
         "rank",
         "reception",
         "rid",
@@ -76,10 +80,12 @@ class Layer:
         self.reception = Reception(track.clock_rate)
         self.clock: SenderReport | None = None
         self.clock_at = 0.0
-        self.last_arrival = self.key_frame_at = self.expected_until = float("-inf")
+        self.last_arrival = self.frame_arrival = self.key_frame_at = self.expected_until = float("-inf")
         self.wants_key_frame = False
         self.drops: Drops = Drops()
+        self.packets = 0
         self.octets = [0] * TEMPORAL_LAYERS
+        self._frame_timestamp: int | None = None
         self._known_rates: list[float] = []
         self._measured = 0
         self._samples: deque[tuple[float, list[int]]] = deque(maxlen=RATE_SAMPLES)
@@ -98,6 +104,9 @@ class Layer:
         if not repaired:
             self.reception.arrived(seq, packet.timestamp, len(packet.data), packet.arrival)
         self.last_arrival = packet.arrival
+        if packet.timestamp != self._frame_timestamp:
+            self._frame_timestamp, self.frame_arrival = packet.timestamp, packet.arrival
+        packet.frame_arrival = self.frame_arrival
         if not self.history.store(packet):
             self.drops[Drop.DUPLICATE] += 1
             return
@@ -123,6 +132,7 @@ class Layer:
         if voice is not None:
             voice.hear(packet)
         packet.part(READERS[codec](packet.data, packet.payload_start, packet.payload_end))
+        self.packets += 1
         self.octets[packet.payload.temporal] += packet.octets
         if packet.payload.key_frame:
             self.wants_key_frame = False

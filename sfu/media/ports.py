@@ -20,6 +20,7 @@ class Drop(StrEnum):
     MUTED = "muted"
     BEFORE_CUT = "before_cut"
     TOO_OLD = "too_old"
+    JUMP = "jump"
     NOT_NEGOTIATED = "not_negotiated"
     REPAIR_LIMIT = "repair_limit"
     HELD_TOO_LONG = "held_too_long"

@@ -27,7 +27,7 @@ from typing import Protocol
 from sfu.media.layer import Layer
 from sfu.media.ports import Drop, Drops, Outlet
 from sfu.media.track import ALL_TEMPORAL, Kind, Track
-from sfu.media.translation import Profile, Translation
+from sfu.media.translation import NOTHING, Profile, Translation
 from sfu.rtp import red
 from sfu.rtp.packet import Packet, build_extensions
 from sfu.rtp.rtcp import SenderReport, ntp_time
@@ -189,14 +189,15 @@ def _start(segment: Segment) -> Seq:
 class _Held:
     """Takes a slot's packets while the client has not been told what they show.
 
-    `before` is the slot's highest number before them, `cut` the one whose label is waited for. More
+    `last` and `last_segment` are the slot's before them, `cut` the one whose label is waited for. More
     than `MAX_HELD` are of no use to anybody.
     """
 
-    __slots__ = ("before", "count", "cut", "packets")
+    __slots__ = ("count", "cut", "last", "last_segment", "packets")
 
-    def __init__(self, before: int) -> None:
-        self.before = before
+    def __init__(self, last: Packet | None, last_segment: Segment | None) -> None:
+        self.last = last
+        self.last_segment = last_segment
         self.cut = 0
         self.count = 0
         self.packets: list[bytes] = []
@@ -218,14 +219,12 @@ class Slot:
 
     __slots__ = (
         "_held",
-        "_highest",
         "_labels",
         "_last",
         "_last_segment",
-        "_last_time",
-        "_last_timestamp",
         "_left_out",
         "_octets",
+        "_packets",
         "_redundancy",
         "_repair_window",
         "_repaired",
@@ -236,7 +235,9 @@ class Slot:
         "_send",
         "_send_direct",
         "_send_now",
+        "_start",
         "_temporal",
+        "_translation",
         "_trouble_at",
         "_waiting_since",
         "clock_rate",
@@ -248,7 +249,6 @@ class Slot:
         "nacks",
         "nacks_missed",
         "pacer",
-        "packets",
         "padding",
         "playing",
         "profile",
@@ -280,7 +280,6 @@ class Slot:
         self.playing: Layer | None = None
         self.target: Layer | None = None
         self.drops: Drops = Drops()
-        self.packets = 0
         self.nacks = 0
         self.nacks_missed = 0
         self.retransmitted = 0
@@ -302,12 +301,12 @@ class Slot:
         self._labels = labels
         self._segment: Segment | None = None
         self._segments: list[Segment] = []
-        self._highest: int = 0x10000 + (start & 0x7FFF)
-        self._last_timestamp = start & 0x7FFF_FFFF
-        self._last_time: float | None = None
+        self._start = start
+        self._translation = NOTHING
         self._last: Packet | None = None
         self._last_segment: Segment | None = None
         self._rtx_seq = start >> 8 & 0x7FFF
+        self._packets = 0
         self._octets = 0
         self._waiting_since = 0.0
         self._repair_window = 0.0
@@ -392,11 +391,36 @@ class Slot:
         The client is told nothing unless it takes what it still has on screen for another track.
         """
         self._aim(None, SlotEvent.CLEAR)
-        if self.playing is not None:
-            self.playing.remove_playing(self)
-            self.playing = None
+        self._leave()
         if self.told is not self.track:
             self._tell(None, None)
+
+    def _leave(self) -> None:
+        """No longer play what plays."""
+        if self.playing is not None:
+            self._packets += self.playing.packets
+            self._octets += sum(self.playing.octets)
+            self.playing.remove_playing(self)
+            self.playing = None
+
+    @property
+    def packets(self) -> int:
+        """Return how many packets were sent, repairs and padding not counted.
+
+        All that passed in the layers while they played here, but for what was not sent on.
+        """
+        return self._packets + (0 if self.playing is None else self.playing.packets)
+
+    @property
+    def octets(self) -> int:
+        """Return how many octets of payload those packets had."""
+        return self._octets + (0 if self.playing is None else sum(self.playing.octets))
+
+    def _omit(self, packet: Packet, reason: Drop) -> None:
+        """A packet that passes in the playing layer is not sent on."""
+        self.drops[reason] += 1
+        self._packets -= 1
+        self._octets -= packet.octets
 
     def _tell(self, track: Track | None, rtp_timestamp: int | None) -> None:
         if track is not self.told:
@@ -424,17 +448,19 @@ class Slot:
     def begin(self, layer: Layer, packet: Packet) -> None:
         """The key frame that was waited for: cut to its layer."""
         track = layer.track
-        segment = Segment(layer, track.translation(self.profile), Seq(self._highest + 1), packet.seq)
+        self._translation = translation = track.translation(self.profile)
+        segment = Segment(layer, translation, Seq(self._highest + 1), packet.seq)
         segment.timestamp = self._next_timestamp(layer, packet) - packet.timestamp
         if self._last is not None and self._last_segment is not None:
             segment.continue_counters(self._last, self._last_segment, packet)
         self._temporal = self.temporal
         self._left_out = -1
         self._aim(None, SlotEvent.BEGIN)
-        if self.playing is not None:
-            self.playing.remove_playing(self)
+        self._leave()
         self.playing = layer
         layer.add_playing(self)
+        self._packets -= layer.packets - 1
+        self._octets -= sum(layer.octets) - packet.octets
         self._append(segment)
         self.switches += 1
         if track is not self.told and self.kind == "video":
@@ -461,9 +487,9 @@ class Slot:
         Between two layers of a track whose sender reports tell the publisher's clock, exactly as
         much later as that clock says, so that sound and picture stay together.
         """
-        if self._last_time is None:
+        if self._last is None:
             return self._last_timestamp + 1
-        ticks = round((packet.arrival - self._last_time) * self.clock_rate)
+        ticks = round((packet.arrival - self._last.frame_arrival) * self.clock_rate)
         if self.kind == "audio":
             frame = self.clock_rate // 50
             return self._last_timestamp + max(frame, frame * round(ticks / frame))
@@ -489,50 +515,83 @@ class Slot:
             - timestamp_distance(last & _M32, old.timestamp)
         )
 
+    @property
+    def _highest(self) -> int:
+        """The highest number sent."""
+        if self._last is None or self._last_segment is None:
+            return 0x10000 + (self._start & 0x7FFF)
+        return self._last.seq + self._last_segment.seq
+
+    @property
+    def _last_timestamp(self) -> int:
+        """The timestamp of the packet that has it."""
+        if self._last is None or self._last_segment is None:
+            return self._start & 0x7FFF_FFFF
+        return (self._last.timestamp + self._last_segment.timestamp) & _M32
+
     def forward(self, packet: Packet) -> None:
-        """Send one packet of the playing layer: the innermost step of the media path."""
+        """Send one packet of the playing layer: the innermost step of the media path.
+
+        Nearly always it is the next one. Then nothing but `_last` is written: with many receivers, what
+        counts here is how much memory is touched for each.
+        """
+        payload_type = self._translation.payload_types.get(packet.payload_type)
+        if payload_type is None:
+            self._omit(packet, Drop.NOT_NEGOTIATED)
+            self.skip(packet.seq)
+            return
+        segment, last = self._segment, self._last
+        if (
+            last is not None
+            and segment is not None
+            and segment is self._last_segment
+            and 0 < packet.seq - last.seq <= MAX_JUMP
+            and packet.payload.temporal <= self._temporal
+        ):
+            self._last = packet
+        else:
+            segment = self._place(packet)
+            if segment is None:
+                return
+        tail = packet.tail
+        if self._redundancy:
+            tail, payload_type = self._repeat(packet, segment, payload_type), self.red_type
+        translation, block = self._translation, b""
+        if packet.extension_profile or translation.own:
+            block = packet.extension_block(translation.extension_ids, translation.own)
+        head = segment.reword(packet) if segment.counters_move else packet.head
+        second, seq = packet.marker | payload_type, packet.seq + segment.seq & 0xFFFF
+        timestamp = packet.timestamp + segment.timestamp & _M32
+        header = _pack(0x90 if block else 0x80, second, seq, timestamp, self.ssrc)
+        self._send(header + block + head + tail)
+
+    def _place(self, packet: Packet) -> Segment | None:
+        """Return the segment of a packet that is late, new after a cut, or of a temporal layer to be added.
+
+        None: it is not sent.
+        """
         segment = self._segment
         if segment is None or packet.seq < segment.first:
             segment = self._earlier_segment(packet)
             if segment is None:
-                self.drops[Drop.BEFORE_CUT] += 1
-                return
-        translation = segment.translation
-        payload_type = translation.payload_types.get(packet.payload_type)
-        if payload_type is None:
-            self.drops[Drop.NOT_NEGOTIATED] += 1
-            self.skip(packet.seq)
-            return
-        out = packet.seq + segment.seq
-        timestamp = (packet.timestamp + segment.timestamp) & _M32
-        ahead = out - self._highest
+                self._omit(packet, Drop.BEFORE_CUT)
+                return None
+        ahead = packet.seq + segment.seq - self._highest
+        if ahead < -MAX_BEHIND:
+            self._omit(packet, Drop.TOO_OLD)
+            return None
+        if ahead <= 0:
+            return segment
         if ahead > MAX_JUMP:
+            self._omit(packet, Drop.JUMP)
             self._restart(packet.arrival)
-            return
-        if ahead > 0:
-            above = packet.payload.temporal > self._temporal and segment is self._segment
-            if above and not self._climb(packet):
-                self._leave_out(packet, segment)
-                return
-            self._highest = out
-            self._last = packet
-            self._last_segment = segment
-            if timestamp != self._last_timestamp:
-                self._last_timestamp = timestamp
-                self._last_time = packet.arrival
-        elif ahead < -MAX_BEHIND:
-            self.drops[Drop.TOO_OLD] += 1
-            return
-        tail = packet.tail
-        if self._redundancy:
-            tail, payload_type = self._repeat(packet, segment, payload_type), self.red_type
-        block = packet.extension_block(translation.extension_ids, translation.own)
-        head = segment.reword(packet) if segment.counters_move else packet.head
-        second = packet.marker | payload_type
-        header = _pack(0x90 if block else 0x80, second, out & 0xFFFF, timestamp, self.ssrc)
-        self._send(header + block + head + tail)
-        self.packets += 1
-        self._octets += packet.octets
+            return None
+        above = packet.payload.temporal > self._temporal and segment is self._segment
+        if above and not self._climb(packet):
+            self._leave_out(packet, segment)
+            return None
+        self._last, self._last_segment = packet, segment
+        return segment
 
     def cover(self, loss: float, copies: int) -> None:
         """Guard sound against a loss of this share: by so many copies of each packet (RFC 2198).
@@ -578,7 +637,7 @@ class Slot:
 
     def _leave_out(self, packet: Packet, segment: Segment) -> None:
         """Do not send a packet of a higher temporal layer. The numbers go on as if it had not been."""
-        self.drops[Drop.TEMPORAL_LAYER] += 1
+        self._omit(packet, Drop.TEMPORAL_LAYER)
         new = packet.payload.numbers_frames and packet.timestamp != self._left_out
         self._left_out = packet.timestamp
         self._append(segment.after_hole(Seq(packet.seq + 1), frames=int(new)))
@@ -698,7 +757,7 @@ class Slot:
 
     def _hold(self) -> None:
         if self._held is None:
-            self._held = _Held(self._highest)
+            self._held = _Held(self._last, self._last_segment)
             self._send = self._held.send_rtp
         self._held.cut = self.switches
 
@@ -715,7 +774,8 @@ class Slot:
         self._send = self._send_now
         if held.count > MAX_HELD:
             self.drops[Drop.HELD_TOO_LONG] += held.count
-            self._highest = held.before
+            self._packets -= held.count
+            self._last, self._last_segment = held.last, held.last_segment
             self.lose()
         else:
             for packet in held.packets:
@@ -723,16 +783,16 @@ class Slot:
 
     def sender_report(self, unix_s: float, now: float) -> SenderReport | None:
         """Return the slot's clock at Unix time `unix_s`, which is monotonic `now`; None before it played."""
-        if self._last_time is None:
+        if self._last is None:
             return None
         captured = self._captured(now)
-        elapsed = round((now - self._last_time) * self.clock_rate)
+        elapsed = round((now - self._last.frame_arrival) * self.clock_rate)
         return SenderReport(
             ssrc=self.ssrc,
             ntp=ntp_time(unix_s),
             timestamp=(self._last_timestamp + elapsed if captured is None else captured) & _M32,
             packets=self.packets,
-            octets=self._octets,
+            octets=self.octets,
         )
 
     @property

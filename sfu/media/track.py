@@ -57,6 +57,7 @@ class Track:
         self.sending: frozenset[int] = ALL_RANKS
         self._needed_at: dict[int, float] = {}
         self._options: tuple[Option, ...] = ()
+        self._offered: tuple[Option, ...] = ()
         self._options_at = float("-inf")
         self.rtt_s = 0.1
         self.nacks_sent = 0
@@ -123,10 +124,12 @@ class Track:
         """Return the layer of a rank."""
         return next((layer for layer in self.layers if layer.rank == rank), None)
 
-    def measure(self, now: float) -> None:
-        """Measure the layers' rates; every quarter of a second."""
+    def measure(self, now: float) -> bool:
+        """Measure the layers' rates; every quarter of a second. Tell whether the options changed."""
         for layer in self.layers:
             layer.measure(now)
+        before, self._offered = self._offered, self.options(now)
+        return self._offered is not before
 
     def _height_at(self, rank: int) -> float:
         """Each layer is taken to be half as high as the next larger one."""

@@ -44,6 +44,10 @@ class Translation:
     own: tuple[tuple[int, bytes], ...] = ()
 
 
+NOTHING = Translation({}, {}, {})
+"""Of a slot that has shown nothing yet."""
+
+
 def translate(formats: Sequence[Format], extensions: Mapping[int, str], profile: Profile) -> Translation:
     """Return the translation from a publishing m-line to a receiver's profile.
 

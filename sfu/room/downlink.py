@@ -74,17 +74,31 @@ class Downlink:
     """
 
     def __init__(
-        self, link: Link, settings: Settings, slots: Callable[[], Iterable[Slot]], *, numbered: bool
+        self,
+        link: Link,
+        settings: Settings,
+        slots: Callable[[], Iterable[Slot]],
+        wake: Callable[[], None],
+        *,
+        numbered: bool,
     ) -> None:
-        """`slots` returns the peer's video slots; `numbered`: the client sends transport-cc feedback."""
+        """`slots` returns the peer's video slots; `numbered`: the client sends transport-cc feedback.
+
+        `wake` is called when `pace` is needed from now on, until it says otherwise.
+        """
         sent = SentPackets() if numbered else None
         if sent is not None:
             link.number(sent)
         self.estimate = Estimate(settings, sent)
-        self.pacer = Pacer(slots, self.estimate.bps)
+        self.pacer = Pacer(slots, wake, self.estimate.bps)
         self.grants: Mapping[str, Grant] = {}
         self.awaits_layer = False
+        self._slots = slots
+        self._wake = wake
         self._copies = 0
+        self._loss = 0.0
+        self._waits = False
+        self._shared_bps = 0.0
         self._budget = 0.0
         self._grounds: list[Grounds] = []
         self._decided_at = float("-inf")
@@ -102,6 +116,7 @@ class Downlink:
         video = [slot for slot in slots if slot.kind == "video" and slot.track is not None]
         sound_bps = sum(map(_sound_bps, slots)) * (1 + self._copies)
         budget = self._video_budget(sound_bps)
+        self._shared_bps = self.estimate.budget_bps
         grounds = [_grounds(slot, priorities, now) for slot in video]
         alike = abs(budget - self._budget) <= BUDGET_TOLERANCE * budget and grounds == self._grounds
         if alike and now - self._decided_at < DECIDE_INTERVAL_S:
@@ -123,6 +138,13 @@ class Downlink:
             self._give(slot, grant.option, now, at_once=overloaded)
             if demand.current is not None and slot.mid in before:
                 self._note_step(slot, before[slot.mid].option, grant.option, now)
+        self._waits = any(slot.target is not None for slot in video)
+
+    def is_due(self, now: float) -> bool:
+        """Whether to share anew, though nothing is known to have changed but the time."""
+        if self._waits or now - self._decided_at >= DECIDE_INTERVAL_S:
+            return True
+        return abs(self.estimate.budget_bps - self._shared_bps) > BUDGET_TOLERANCE * self._shared_bps
 
     def _demand(self, slot: Slot, priorities: Mapping[str, str], now: float) -> Demand:
         track, playing = slot.track, slot.playing
@@ -201,23 +223,34 @@ class Downlink:
             self.estimate.hear_loss(packets, min(lost, packets), now)
             self.pacer.bps = self.estimate.bps
 
-    def pace(self, tick_s: float, now: float) -> None:
-        """Send what waits of key frames, as far as its time has come."""
+    def pace(self, tick_s: float, now: float) -> bool:
+        """Send what waits of key frames, and what a probe needs; tell whether there is more to come."""
         self.pacer.tick(tick_s, now)
+        if self._is_probing:
+            self._probe(self.estimate.padding_due(tick_s, now))
+        return self.pacer.is_engaged or self._is_probing
 
-    def probe(self, slots: Sequence[Slot], tick_s: float, now: float) -> None:
-        """Send the padding that a probe needs now, through slots that can carry it."""
-        due = self.estimate.padding_due(tick_s, now)
+    @property
+    def _is_probing(self) -> bool:
+        return self.estimate.prober.cluster is not None
+
+    def _probe(self, due: int) -> None:
+        """Send so many octets of padding, through slots that can carry it."""
+        slots = tuple(self._slots())
         while due > 0:
             sent = next((octets for slot in slots if (octets := slot.pad(due))), 0)
             if not sent:
                 return
             due -= sent
 
-    def tick(self, now: float) -> None:
-        """Let time pass; every quarter of a second."""
+    def tick(self, now: float) -> bool:
+        """Let time pass, a quarter of a second; tell whether the slots need other cover than before."""
         self.estimate.tick(self._wanted_bps, now)
-        self._copies = self._copies_needed()
+        if self._is_probing:
+            self._wake()
+        before = self._copies, self._loss
+        self._copies, self._loss = self._copies_needed(), self.estimate.loss.average
+        return before != (self._copies, self._loss)
 
     def _copies_needed(self) -> int:
         loss = self.estimate.loss.own
@@ -228,10 +261,9 @@ class Downlink:
 
     def cover(self, slots: Iterable[Slot]) -> None:
         """Guard what plays in `slots` against the loss on the way."""
-        loss = self.estimate.loss.average
         for slot in slots:
-            slot.lossy = loss >= LOSSY
-            slot.cover(loss, self._copies)
+            slot.lossy = self._loss >= LOSSY
+            slot.cover(self._loss, self._copies)
 
 
 def _grounds(slot: Slot, priorities: Mapping[str, str], now: float) -> Grounds:

@@ -29,9 +29,11 @@ Send = Callable[[bytes], None]
 class Pacer:
     """Of one peer, whose network is thought to carry `bps`."""
 
-    def __init__(self, slots: Callable[[], Iterable[Slot]], bps: float) -> None:
+    def __init__(self, slots: Callable[[], Iterable[Slot]], wake: Callable[[], None], bps: float) -> None:
+        """`wake` is called when `tick` is needed from now on, as long as `is_engaged`."""
         self.bps = bps
         self._slots = slots
+        self._wake = wake
         self._waiting: deque[tuple[Send, bytes]] = deque()
         self._octets = 0
         self._credit = 0.0
@@ -50,6 +52,7 @@ class Pacer:
             self._credit = BURST_OCTETS
             for slot in self._slots():
                 slot.pace(self)
+            self._wake()
         self._until = now + WATCH_S
 
     def send(self, send: Send, packet: bytes) -> None:

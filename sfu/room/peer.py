@@ -151,6 +151,7 @@ class Peer:
         self._wants: tuple[Want, ...] = ()
         self._slot_of: dict[int, Slot] = {}
         self.downlink: Downlink | None = None
+        self._told_grants: Mapping[str, Grant] | None = None
         self._told_quality: tuple[SlotQuality, ...] = ()
         self._told_clocks: dict[str, tuple[str, int, float]] = {}
         self._reported_at = 0.0
@@ -244,7 +245,9 @@ class Peer:
         self._slot_of = {slot.ssrc: slot for slot in self.slots.values()}
         if self.downlink is None:
             numbered = any(slot.profile.number_id is not None for slot in self.slots.values())
-            self.downlink = Downlink(link, self._limits.downlink, self.video_slots, numbered=numbered)
+            wake = partial(self._floor.awaken, self)
+            self.downlink = Downlink(link, self._limits.downlink, self.video_slots, wake, numbered=numbered)
+        self.downlink.cover(self.slots.values())
         for video in self.video_slots():
             video.pacer = self.downlink.pacer
 
@@ -336,8 +339,9 @@ class Peer:
 
     def _tell_quality(self) -> None:
         """Tell the client what its slots get and why, if that changed."""
-        if self.downlink is None:
+        if self.downlink is None or self.downlink.grants is self._told_grants:
             return
+        self._told_grants = self.downlink.grants
         quality = tuple(
             _quality(slot.track.id, grant)
             for mid, grant in self.downlink.grants.items()
@@ -384,7 +388,7 @@ class Peer:
 
     def relabel(self) -> None:
         """Tell a client that came back what every slot shows now, and which of its layers are needed."""
-        self._told_quality = ()
+        self._told_grants, self._told_quality = None, ()
         self._told_clocks.clear()
         for publication in self.publications.values():
             if publication.line.track.kind == "video":
@@ -525,7 +529,7 @@ class Peer:
     # --- time ---------------------------------------------------------------------------------
 
     def report(self, now: float) -> None:
-        """Send the reports that are due, every second."""
+        """Send the reports that are due, and tell when what is shown was captured, every second."""
         if now - self._reported_at < REPORT_INTERVAL_S or self.state is not PeerState.CONNECTED:
             return
         assert self.link is not None
@@ -535,6 +539,7 @@ class Peer:
             self.link.send_rtcp(compound)
         for compound in slot_reports(tuple(self.slots.values()), now + self._floor.unix_offset, now):
             self.link.send_rtcp(compound)
+        self._tell_clocks()
 
     def acknowledge(self) -> None:
         """Tell the publisher when its packets arrived (transport-cc).
@@ -551,26 +556,21 @@ class Peer:
         """Return the slots for video."""
         return [slot for slot in self.slots.values() if slot.kind == "video"]
 
-    def pace(self, tick_s: float, now: float) -> None:
-        """Send what waits of key frames; fill up to the rate that is being probed for, if any is."""
-        downlink = self.downlink
-        if downlink is None:
-            return
-        if downlink.pacer.is_engaged:
-            downlink.pace(tick_s, now)
-        if downlink.estimate.prober.cluster is not None:
-            downlink.probe(self.video_slots(), tick_s, now)
+    def pace(self, tick_s: float, now: float) -> bool:
+        """Send what is spread over time, if the peer has a link; tell whether there is more to come."""
+        return self.downlink is not None and self.downlink.pace(tick_s, now)
 
-    def follow_layers(self, now: float) -> None:
-        """Let every slot follow its track's layers as they come and go."""
+    def follow_layers(self, now: float, *, anew: bool) -> None:
+        """Let every slot follow its track's layers as they come and go. `anew`: some just did."""
         for slot in self.slots.values():
             slot.tick(now)
-        if self.downlink is not None:
-            self.downlink.tick(now)
-            self.downlink.cover(self.slots.values())
-            self.share(now)
+        downlink = self.downlink
+        if downlink is not None:
+            if downlink.tick(now):
+                downlink.cover(self.slots.values())
+            if anew or downlink.is_due(now):
+                self.share(now)
             self._tell_quality()
-            self._tell_clocks()
         if self.rtt_s is not None:
             for publication in self.publications.values():
                 publication.line.track.rtt_s = self.rtt_s

@@ -110,6 +110,9 @@ class Floor(Protocol):
     def layer_awaited(self) -> None:
         """A peer was given a layer that its publisher does not send at present: have it sent."""
 
+    def awaken(self, peer: "Peer") -> None:
+        """A peer has something to send with each tick: `Peer.pace` is called until it says otherwise."""
+
     def peer_ready(self, peer: "Peer") -> None:
         """A peer's link is open: it can be sent media from now on."""
 

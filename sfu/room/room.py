@@ -40,6 +40,7 @@ class Room:
         self._journal = journal
         self._clock = clock
         self._tracks: dict[str, tuple[Peer, Track]] = {}
+        self._awake: dict[str, Peer] = {}
         self._voices = Voices(limits.loudest)
         self._speaking: tuple[str, ...] = ()
         self._elected_at = self._spoken_at = self._followed_at = self._acknowledged_at = 0.0
@@ -182,6 +183,10 @@ class Room:
         """Tell its publisher with the next tick."""
         self._needs_told_at = float("-inf")
 
+    def awaken(self, peer: Peer) -> None:
+        """Let the peer pace what it sends with each tick."""
+        self._awake[peer.id] = peer
+
     def peer_ready(self, peer: Peer) -> None:
         """Begin to send."""
         self._arrange(peer)
@@ -211,13 +216,11 @@ class Room:
         now = self._clock()
         for _, track in self._tracks.values():
             track.tick(now)
-        tick_s, self._ticked_at = min(now - self._ticked_at, MAX_TICK_S), now
-        for peer in self.peers.values():
-            peer.pace(tick_s, now)
+        self._pace(now)
         if now - self._acknowledged_at >= ACKNOWLEDGE_INTERVAL_S:
             self._acknowledged_at = now
-            for peer in self.peers.values():
-                peer.acknowledge()
+            for publisher in {owner.id: owner for owner, _ in self._tracks.values()}.values():
+                publisher.acknowledge()
         if now - self._needs_told_at >= NEEDS_INTERVAL_S:
             self._needs_told_at = now
             self._tell_needs(now)
@@ -232,6 +235,12 @@ class Room:
         if now - self._followed_at >= FOLLOW_INTERVAL_S:
             self._followed_at = now
             self._follow(now)
+
+    def _pace(self, now: float) -> None:
+        tick_s, self._ticked_at = min(now - self._ticked_at, MAX_TICK_S), now
+        for peer in list(self._awake.values()):
+            if not peer.pace(tick_s, now):
+                del self._awake[peer.id]
 
     def _elect(self, now: float) -> None:
         if self._voices.elect(now):
@@ -257,11 +266,10 @@ class Room:
                 owner.tell_encodings(track)
 
     def _follow(self, now: float) -> None:
-        for _, track in self._tracks.values():
-            track.measure(now)
+        changed = [track for _, track in self._tracks.values() if track.measure(now)]
         for peer in list(self.peers.values()):
             code = peer.overdue(now)
             if code is not None:
                 self.leave(peer, code)
             else:
-                peer.follow_layers(now)
+                peer.follow_layers(now, anew=bool(changed))

@@ -25,7 +25,7 @@ class Packet:
     packet, and its header alone once it was parted: then `head` is the start of the payload that may be
     rewritten for a receiver (a payload descriptor, often empty), `tail` the rest, shared by all. `octets` is
     the payload's size; a packet without payload is a probe, not media. `arrival` is monotonic time in
-    seconds.
+    seconds, `frame_arrival` that of the first packet of its frame.
     """
 
     __slots__ = (
@@ -35,6 +35,7 @@ class Packet:
         "data",
         "extension_profile",
         "extension_start",
+        "frame_arrival",
         "head",
         "marker",
         "octets",
@@ -54,7 +55,7 @@ class Packet:
         self.data = data
         self.marker = second & MARKER
         self.payload_type = second & 0x7F
-        self.arrival = arrival
+        self.arrival = self.frame_arrival = arrival
         self.extension_profile = 0
         self.extension_start = 0
         self.payload_start = 12

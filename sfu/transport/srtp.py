@@ -6,7 +6,6 @@ the socket is written from. Nothing raises for what a peer sent: errors are coun
 """
 
 from collections.abc import Callable
-from functools import partial
 
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
@@ -114,9 +113,6 @@ class Sealer:
         "_outbox",
         "_sent",
         "_session",
-        "send_numbered_rtp",
-        "send_rtcp",
-        "send_rtp",
     )
 
     def __init__(self, counters: Counters) -> None:
@@ -126,12 +122,18 @@ class Sealer:
         self._session: Session | None = None
         self._context: Pointer = None
         self._sent: SentPackets | None = None
-        self.send_rtp: Callable[[bytes], None] = partial(self._seal, srtp_protect)
+
+    def send_rtp(self, packet: bytes) -> None:
         """Queue an RTP packet, in the clear, until the next flush."""
-        self.send_numbered_rtp: Callable[[bytes], None] = partial(self._seal, self._number_and_protect)
+        self._seal(srtp_protect, packet)
+
+    def send_numbered_rtp(self, packet: bytes) -> None:
         """The same, and fill in its transport-wide number (`transport_cc.number_at`)."""
-        self.send_rtcp: Callable[[bytes], None] = partial(self._seal, srtp_protect_rtcp)
+        self._seal(self._number_and_protect, packet)
+
+    def send_rtcp(self, compound: bytes) -> None:
         """Queue an RTCP compound, in the clear, until the next flush."""
+        self._seal(srtp_protect_rtcp, compound)
 
     def number(self, sent: SentPackets) -> None:
         """Number packets of `send_numbered_rtp` in `sent`."""

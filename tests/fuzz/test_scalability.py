@@ -59,16 +59,18 @@ def test_descriptors(first: bytes, second: bytes, by: int, active: int) -> None:
 def test_selection_by_descriptors(packets: list[tuple[int, bytes, tuple[int, int] | None]]) -> None:
     selection = DescriptorSelection()
     structure: Structure | None = None
+    targets = 0
     for timestamp, value, aim in packets:
         if aim is not None:
             selection.aim(*aim)
         descriptor = read(value, structure)
         if descriptor is not None:
             structure = descriptor.structure
+            targets |= structure.every_target
             assert selection.choose(timestamp, descriptor) in Verdict
             assert selection.spatial <= HIGHEST
             announces = selection.announces
-            assert announces is None or 0 <= announces <= structure.every_target
+            assert announces is None or announces | targets == targets
             assert selection.needs_key_frame in (True, False)
 
 

@@ -85,7 +85,7 @@ class Seat:
         self.audio = Slot(
             SlotLine("a0", "audio", 6000, None, AUDIO_PROFILE), start=5, link=self.link, labels=Labels()
         )
-        self.downlink = Downlink(self.link, settings, lambda: self.video, numbered=numbered)
+        self.downlink = Downlink(self.link, settings, lambda: self.video, lambda: None, numbered=numbered)
         for slot in self.video:
             slot.pacer = self.downlink.pacer
 

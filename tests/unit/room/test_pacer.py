@@ -20,11 +20,15 @@ def nobody() -> Iterable[Slot]:
     return ()
 
 
+def awake() -> None:
+    pass
+
+
 class Way:
     """A pacer, and when what it was given left. Each packet says which one it is."""
 
     def __init__(self, bps: float = BPS) -> None:
-        self.pacer = Pacer(nobody, bps)
+        self.pacer = Pacer(nobody, awake, bps)
         self.now = 10.0
         self.left: list[tuple[int, float]] = []
         self.given = 0
@@ -161,14 +165,14 @@ def repaired(pacer: Pacer, began: float, seconds: float) -> int:
 
 @pytest.mark.parametrize("bps", [200e3, 1e6, 5e6])
 def test_repairs_take_a_share_of_what_is_carried(bps: float) -> None:
-    pacer = Pacer(nobody, bps)
+    pacer = Pacer(nobody, awake, bps)
     repaired(pacer, 10.0, 1.0)
     assert repaired(pacer, 11.0, 10.0) * 8 / 10 == pytest.approx(REPAIR_SHARE * bps, rel=0.05)
 
 
 @pytest.mark.parametrize("bps", [100e3, 10e6])
 def test_what_was_not_used_is_saved_up_for_a_second_at_most(bps: float) -> None:
-    pacer = Pacer(nobody, bps)
+    pacer = Pacer(nobody, awake, bps)
     repaired(pacer, 10.0, 1.0)
     for second in range(11, 30):
         pacer.may_repair(1, float(second))
@@ -177,7 +181,7 @@ def test_what_was_not_used_is_saved_up_for_a_second_at_most(bps: float) -> None:
 
 
 def test_at_first_a_burst_may_be_repaired() -> None:
-    assert repaired(Pacer(nobody, 100e3), 0.0, TICK_S) == pytest.approx(REPAIR_BURST, abs=PACKET)
+    assert repaired(Pacer(nobody, awake, 100e3), 0.0, TICK_S) == pytest.approx(REPAIR_BURST, abs=PACKET)
 
 
 # --- with slots -----------------------------------------------------------------------------------
@@ -189,7 +193,7 @@ class Stage:
     def __init__(self, bps: float = 500e3) -> None:
         self.camera, self.voice = Publisher(), microphone()
         self.picture, self.sound = screen(), screen(AUDIO_PROFILE)
-        self.pacer = Pacer(self._video, bps)
+        self.pacer = Pacer(self._video, awake, bps)
         self.picture.slot.pacer = self.pacer
         self.picture.show(self.camera.track, 720, 1.0)
         self.sound.show(self.voice.track, 0, 1.0)
@@ -263,7 +267,7 @@ def test_when_it_steps_aside_packets_leave_at_once_again() -> None:
 def test_what_waits_for_its_label_is_paced_after_it() -> None:
     """A key frame held back for its label does not leave at once when the label is there."""
     camera, shown = Publisher(), screen(prompt=False)
-    pacer = Pacer(lambda: [shown.slot], 500e3)
+    pacer = Pacer(lambda: [shown.slot], awake, 500e3)
     shown.slot.pacer = pacer
     shown.show(camera.track, 720, 1.0)
     for at in range(40):
