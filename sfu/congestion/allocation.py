@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A way to show a track: its layer, and the highest temporal layer of it that is sent.
+    """A way to show a track: the rank of its layer, and the highest temporal and spatial ones in it.
 
     `height` is in pixels (0: unknown), `frames` the share of the frames, `bps` the rate measured.
     """
@@ -50,6 +50,12 @@ class Option:
     bps: float
     height: float
     frames: float = 1.0
+    spatial: int = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return what orders options by the size of the picture."""
+        return self.rank, self.spatial
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def path(demand: Demand) -> tuple[Option, ...]:
     """
     useful = _useful(demand)
     if demand.priority == "screen" and useful:
-        sharp = [option for option in useful if option.rank == useful[-1].rank]
+        sharp = [option for option in useful if option.size == useful[-1].size]
         useful = (*(option for option in useful[:1] if option not in sharp), *sharp)
     steps: list[Option] = []
     for option in useful:
@@ -97,12 +103,12 @@ def path(demand: Demand) -> tuple[Option, ...]:
 
 def _useful(demand: Demand) -> tuple[Option, ...]:
     enough = next(
-        (option.rank for option in demand.options if option.height >= demand.height * SIZE_TOLERANCE),
+        (option.size for option in demand.options if option.height >= demand.height * SIZE_TOLERANCE),
         None,
     )
     if enough is None:
         return demand.options
-    return tuple(option for option in demand.options if option.rank <= enough)
+    return tuple(option for option in demand.options if option.size <= enough)
 
 
 def value(option: Option, demand: Demand) -> float:
@@ -138,7 +144,7 @@ def _cost(demand: Demand, option: Option) -> float:
     current = demand.current
     if current is not None and option.bps <= current.bps:
         return option.bps
-    larger = current is None or option.rank > current.rank
+    larger = current is None or option.size > current.size
     return option.bps * (demand.climb_margin if larger else CLIMB_MARGIN)
 
 

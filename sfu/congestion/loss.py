@@ -1,11 +1,13 @@
 """The rate that follows from losses.
 
 As in draft-ietf-rmcat-gcc-02 §6, little loss allows an increase and much commands a decrease. Unlike
-there, a path's own loss is told from that of congestion: what is lost however little is sent (the
-least share over the last intervals) is no reason to send less. And a decrease does not lead far
-below what was seen to arrive: that is what a policer lets through.
+there, a path's own loss is told from that of congestion: what is lost however little is sent (as in
+the better half of the last intervals) is no reason to send less, nor what so few packets may lose by
+chance. And a decrease does not lead far below what was seen to arrive: that is what a policer lets
+through.
 """
 
+import math
 from collections import deque
 
 LOW, HIGH = 0.03, 0.10
@@ -56,9 +58,10 @@ class LossControl:
         if len(self._shares) >= KNOWN_AFTER:
             better = sorted(self._shares)[: (len(self._shares) + 1) // 2]
             self.own = sum(better) / len(better)
+        by_chance = math.sqrt(self.own * (1 - self.own) / self._sent)
+        excess = max(0.0, self.share - self.own - by_chance) / (1 - min(self.own, 0.99))
         self._sent = self._lost = 0
         self._began = now
-        excess = max(0.0, (self.share - self.own) / (1 - min(self.own, 0.99)))
         if excess < LOW:
             if arriving_bps is None or self.bps < HEADROOM * arriving_bps:
                 self.set(self.bps * INCREASE_PER_S ** min(elapsed, 1.0))
