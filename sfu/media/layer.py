@@ -1,6 +1,8 @@
 """One RTP stream of a track: counted, kept for repairs, and fanned out to the slots it plays in."""
 
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -8,7 +10,7 @@ from sfu.media.ports import Drop, Drops
 from sfu.rtp.history import History
 from sfu.rtp.missing import MissingPackets
 from sfu.rtp.packet import Packet
-from sfu.rtp.payload import READERS
+from sfu.rtp.payload import READERS, Indices
 from sfu.rtp.reception import Reception
 from sfu.rtp.rtcp import ReportBlock, SenderReport
 from sfu.rtp.sequence import Seq, Unwrapper, nearest
@@ -36,11 +38,43 @@ GUESS_BPS_PER_SQUARE = 3.0
 GUESS_BPS = 500_000.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What had passed in a layer by `now`: octets by temporal layer, and by what VP9 says of their frames."""
+
+    now: float
+    octets: list[int]
+    octets_of: dict[Indices, int]
+
+    def since(self, before: "_Sample") -> list[list[int]]:
+        """Return the octets for each spatial layer since a sample before this, by temporal layer.
+
+        Those below a spatial layer belong to it as far as it refers to them.
+        """
+        passed = {frame: total - before.octets_of.get(frame, 0) for frame, total in self.octets_of.items()}
+        top = max((frame.spatial for frame, octets in passed.items() if octets), default=0)
+        if not top:
+            octets = [last - first for last, first in zip(self.octets, before.octets, strict=True)]
+            return [_without_tail(octets)]
+        needed = [[0] * TEMPORAL_LAYERS for _ in range(top + 1)]
+        for frame, octets_passed in passed.items():
+            needed[frame.spatial][frame.temporal] += octets_passed
+            if frame.reference:
+                for above in needed[frame.spatial + 1 :]:
+                    above[frame.temporal] += octets_passed
+        return [_without_tail(octets) for octets in needed]
+
+
+def _without_tail(octets: list[int]) -> list[int]:
+    """Return the octets without the temporal layers that have none."""
+    return octets[: max((at + 1 for at, each in enumerate(octets) if each), default=1)]
+
+
 class Layer:
     """A stream, named by its RID (None for a track with a single stream).
 
     `rank` orders the layers of a track, the smallest picture first. `packets` and `octets` (by temporal
-    layer) were passed to its slots.
+    layer) were passed to its slots; `octets_of` has them by what VP9 says of their frames.
     """
 
     __slots__ = (
@@ -49,6 +83,7 @@ class Layer:
         "_measured",
         "_playing",
         "_samples",
+        "_sizes",
         "_unwrapper",
         "_waiting",
         "clock",
@@ -61,6 +96,7 @@ class Layer:
         "last_arrival",
         "missing",
         "octets",
+        "octets_of",
         "packets",
         "rank",
         "reception",
@@ -86,9 +122,11 @@ class Layer:
         self.packets = 0
         self.octets = [0] * TEMPORAL_LAYERS
         self._frame_timestamp: int | None = None
-        self._known_rates: list[float] = []
+        self.octets_of: dict[Indices, int] = {}
+        self._known_rates: list[list[float]] = []
         self._measured = 0
-        self._samples: deque[tuple[float, list[int]]] = deque(maxlen=RATE_SAMPLES)
+        self._samples: deque[_Sample] = deque(maxlen=RATE_SAMPLES)
+        self._sizes: tuple[tuple[int, int], ...] = ()
         self._unwrapper = Unwrapper()
         self._playing: tuple[Slot, ...] = ()
         self._waiting: tuple[Slot, ...] = ()
@@ -131,10 +169,14 @@ class Layer:
         voice = self.track.voice
         if voice is not None:
             voice.hear(packet)
-        packet.part(READERS[codec](packet.data, packet.payload_start, packet.payload_end))
+        payload = READERS[codec](packet.data, packet.payload_start, packet.payload_end)
+        packet.part(payload)
         self.packets += 1
-        self.octets[packet.payload.temporal] += packet.octets
-        if packet.payload.key_frame:
+        self.octets[payload.temporal] += packet.octets
+        if payload.indices is not None:
+            self.octets_of[payload.indices] = self.octets_of.get(payload.indices, 0) + packet.octets
+            self._sizes = payload.sizes or self._sizes
+        if payload.key_frame:
             self.wants_key_frame = False
             self.key_frame_at = packet.arrival
             for slot in self._waiting:
@@ -171,24 +213,33 @@ class Layer:
         if self.is_paused or now - self.last_arrival > ALIVE_S:
             self._samples.clear()
             return
-        self._samples.append((now, self.octets.copy()))
+        self._samples.append(_Sample(now, self.octets.copy(), self.octets_of.copy()))
         self._measured += 1
-        (began, before), (ended, after) = self._samples[0], self._samples[-1]
-        if ended - began >= LEAST_MEASURED_S:
-            octets = [last - first for last, first in zip(after, before, strict=True)]
-            while len(octets) > 1 and not octets[-1]:
-                octets.pop()
-            self._known_rates = [total * 8 / (ended - began) for total in accumulate(octets)]
+        before, after = self._samples[0], self._samples[-1]
+        elapsed = after.now - before.now
+        if elapsed >= LEAST_MEASURED_S:
+            self._known_rates = [
+                [total * 8 / elapsed for total in accumulate(octets)] for octets in after.since(before)
+            ]
 
-    def rates(self, height: float) -> list[float]:
-        """Return the bit rate up to each temporal layer there is, as last measured; else a guess.
+    @property
+    def spatial_shares(self) -> Sequence[float]:
+        """Return how high the picture of each spatial layer is beside that of the highest."""
+        count = max(1, len(self._known_rates))
+        heights = [height for _, height in self._sizes[:count]]
+        if len(heights) < count or not all(heights):
+            return [0.5 ** (count - 1 - spatial) for spatial in range(count)]
+        return [height / self._sizes[-1][1] for height in heights]
+
+    def rates(self, spatial: int, height: float) -> list[float]:
+        """Return the bit rate up to each temporal layer of a spatial one, as last measured; else a guess.
 
         In its first seconds an encoder still warms up: it is taken to need what was guessed, at least.
         """
         guess = GUESS_BPS_PER_SQUARE * height * height or GUESS_BPS
-        known = self._known_rates
-        if not known:
+        if not self._known_rates:
             return [guess]
+        known = self._known_rates[spatial]
         if self._measured < WARM_SAMPLES and 0 < known[-1] < guess:
             return [bps * guess / known[-1] for bps in known]
         return known
@@ -196,7 +247,7 @@ class Layer:
     @property
     def known_bps(self) -> float | None:
         """Return the bit rate last measured, if any was."""
-        return self._known_rates[-1] if self._known_rates else None
+        return self._known_rates[-1][-1] if self._known_rates else None
 
     @property
     def is_watched(self) -> bool:

@@ -24,7 +24,7 @@ class Drop(StrEnum):
     NOT_NEGOTIATED = "not_negotiated"
     REPAIR_LIMIT = "repair_limit"
     HELD_TOO_LONG = "held_too_long"
-    TEMPORAL_LAYER = "temporal_layer"
+    LAYER_LEFT_OUT = "layer_left_out"
 
 
 Drops = Counter[Drop]

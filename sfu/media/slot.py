@@ -6,7 +6,8 @@ VP9 picture ids and TL0PICIDX count on. The new source begins at a key frame; un
 plays. Each rule below was seen to break a browser when it was missing.
 
 Of a layer with temporal layers those above the given one are left out, at once; one is added at a
-frame made for it. The numbers of what is left out are closed up, so that a receiver misses nothing.
+frame made for it. Of a VP9 stream with spatial layers, too, a selection (`sfu.rtp.scalability`) chooses.
+The numbers of what is left out are closed up, so that a receiver misses nothing.
 
 The offsets of a source form a `Segment`. Segments are kept for a while, so that a NACK for a packet
 from before a cut is still answered, from the history of the layer that sent it.
@@ -26,11 +27,12 @@ from typing import Protocol
 
 from sfu.media.layer import Layer
 from sfu.media.ports import Drop, Drops, Outlet
-from sfu.media.track import ALL_TEMPORAL, Kind, Track
+from sfu.media.track import ALL_SPATIAL, ALL_TEMPORAL, Kind, Track
 from sfu.media.translation import NOTHING, Profile, Translation
 from sfu.rtp import red
-from sfu.rtp.packet import Packet, build_extensions
+from sfu.rtp.packet import MARKER, Packet, build_extensions
 from sfu.rtp.rtcp import SenderReport, ntp_time
+from sfu.rtp.scalability import IndicesSelection, Verdict
 from sfu.rtp.sequence import Seq, nearest, timestamp_distance
 
 MAX_JUMP = 1000
@@ -47,6 +49,8 @@ PATIENCE_S = 3.0
 """How long the former source stays while the next one owes its key frame."""
 CLOCK_LIFE_S = 15.0
 """A publisher's sender report older than this is not believed."""
+SELECTED = -1
+"""Below every temporal layer: a selection has a say on each packet."""
 STALL_S = 0.6
 """A receiver in trouble for this long is given a key frame, whether it asks for one or not."""
 SR_TOLERANCE_S = 0.5
@@ -130,13 +134,17 @@ class Labels(Protocol):
 
 
 class Segment:
-    """A run of packets of one layer with the same offsets. `start` is its first number in the slot."""
+    """A run of packets of one layer with the same offsets. `start` is its first number in the slot.
+
+    `selection` chooses among the packets of a scalable stream (VP9); all segments since a cut share it.
+    """
 
     __slots__ = (
         "counters_move",
         "first",
         "layer",
         "picture_id",
+        "selection",
         "seq",
         "start",
         "timestamp",
@@ -154,6 +162,21 @@ class Segment:
         self.picture_id = 0
         self.tl0 = 0
         self.counters_move = False
+        self.selection: IndicesSelection | None = None
+
+    def wants(self, packet: Packet) -> bool:
+        """Whether a packet that comes late belongs to a layer that was sent."""
+        selection = self.selection
+        if selection is None:
+            return True
+        return selection.recall(packet.timestamp, packet.payload) is not Verdict.LEAVE_OUT
+
+    def marker(self, packet: Packet) -> int:
+        """Return the marker bit of a packet that was sent, or comes late."""
+        selection = self.selection
+        if selection is not None and selection.recall(packet.timestamp, packet.payload) is Verdict.END:
+            return MARKER
+        return packet.marker
 
     def continue_counters(self, last: Packet, former: "Segment", packet: Packet) -> None:
         """Let picture id and TL0PICIDX of `packet`, the first here, follow those of the last one sent."""
@@ -179,6 +202,7 @@ class Segment:
         following.timestamp, following.tl0 = self.timestamp, self.tl0
         following.picture_id = self.picture_id - frames
         following.counters_move = bool(following.picture_id or following.tl0)
+        following.selection = self.selection
         return following
 
 
@@ -212,8 +236,8 @@ class Slot:
     """See the module. `start` seeds the first sequence number, timestamp and RTX sequence number.
 
     `track` is what is to be shown, `height` how high it is drawn, `told` what the client was told,
-    `playing` and `target` the layers that it comes from and will come from, `temporal` the highest
-    temporal layer that is sent, `lossy` whether the path loses much, `red_type` the payload type of
+    `playing` and `target` the layers that it comes from and will come from, `temporal` and `spatial` the
+    highest ones in them that are sent, `lossy` whether the path loses much, `red_type` the payload type of
     redundant audio (0: none).
     """
 
@@ -255,6 +279,7 @@ class Slot:
         "red_type",
         "retransmitted",
         "rtx_ssrc",
+        "spatial",
         "ssrc",
         "stalls",
         "state",
@@ -288,6 +313,7 @@ class Slot:
         self.stalls = 0
         self._trouble_at: float | None = None
         self.temporal = ALL_TEMPORAL
+        self.spatial = ALL_SPATIAL
         self._temporal = ALL_TEMPORAL
         self._left_out = -1
         self.red_type = next((f.payload_type for f in line.profile.formats if f.codec == "red"), 0)
@@ -324,8 +350,16 @@ class Slot:
         if self.kind == "audio":
             self.give(track.layers[-1] if track.layers else None, ALL_TEMPORAL, now)
 
-    def give(self, layer: Layer | None, temporal: int, now: float, *, at_once: bool = False) -> None:
-        """Play a layer from its next key frame on, up to a temporal layer; None: nothing for now.
+    def give(
+        self,
+        layer: Layer | None,
+        temporal: int,
+        now: float,
+        *,
+        spatial: int = ALL_SPATIAL,
+        at_once: bool = False,
+    ) -> None:
+        """Play a layer from its next key frame on, up to a temporal and a spatial one; None: nothing for now.
 
         What plays goes on until then; `at_once` it does not, because the network cannot carry it.
         """
@@ -334,9 +368,10 @@ class Slot:
             return
         if layer is not None and (track.muted or not self.accepts(track)):
             layer = None
-        self.temporal = temporal
+        self.temporal, self.spatial = temporal, spatial
         if layer is self.playing:
             self._temporal = min(self._temporal, temporal)
+            self._aim_selection(temporal)
         if layer is None or (at_once and layer is not self.playing):
             self.lose()
         if layer is None or layer is self.playing:
@@ -349,7 +384,28 @@ class Slot:
     def thin(self) -> None:
         """While a smaller layer is waited for, send only the base of the present one."""
         if self.target is not None:
-            self._temporal = 0
+            self._temporal = min(self._temporal, 0)
+            self._aim_selection(0)
+
+    def _aim_selection(self, temporal: int) -> None:
+        if self._segment is not None and self._segment.selection is not None:
+            self._segment.selection.aim(self.spatial, temporal)
+
+    @property
+    def spatial_sent(self) -> int:
+        """Return the spatial layer of what plays."""
+        selection = None if self._segment is None else self._segment.selection
+        return 0 if selection is None else max(0, selection.spatial)
+
+    @property
+    def waits(self) -> bool:
+        """Whether what was given is to begin with a key frame that has not come."""
+        return self.target is not None or self._selection_waits
+
+    @property
+    def _selection_waits(self) -> bool:
+        selection = None if self._segment is None else self._segment.selection
+        return self.playing is not None and selection is not None and selection.needs_key_frame
 
     def _note_trouble(self, now: float) -> None:
         """The receiver may be unable to go on until the next key frame."""
@@ -436,6 +492,8 @@ class Slot:
             if self.playing is not None:
                 self.stalls += 1
                 self.playing.track.want_key_frame(self.playing, now)
+        if self.playing is not None and self.target is None and self._selection_waits:
+            self.playing.track.want_key_frame(self.playing, now)
         if self.told not in (None, self.track) and now - self._waiting_since > PATIENCE_S:
             self._restart(now)
 
@@ -443,7 +501,7 @@ class Slot:
         """Wait for the track's next key frame."""
         layer = self.target or self.playing
         self.lose()
-        self.give(layer, self.temporal, now)
+        self.give(layer, self.temporal, now, spatial=self.spatial)
 
     def begin(self, layer: Layer, packet: Packet) -> None:
         """The key frame that was waited for: cut to its layer."""
@@ -455,6 +513,10 @@ class Slot:
             segment.continue_counters(self._last, self._last_segment, packet)
         self._temporal = self.temporal
         self._left_out = -1
+        if packet.payload.indices is not None:
+            self._temporal = SELECTED
+            segment.selection = IndicesSelection()
+            segment.selection.aim(self.spatial, self.temporal)
         self._aim(None, SlotEvent.BEGIN)
         self._leave()
         self.playing = layer
@@ -548,11 +610,12 @@ class Slot:
             and 0 < packet.seq - last.seq <= MAX_JUMP
             and packet.payload.temporal <= self._temporal
         ):
-            self._last = packet
+            self._last, marker = packet, packet.marker
         else:
             segment = self._place(packet)
             if segment is None:
                 return
+            marker = segment.marker(packet)
         tail = packet.tail
         if self._redundancy:
             tail, payload_type = self._repeat(packet, segment, payload_type), self.red_type
@@ -560,38 +623,43 @@ class Slot:
         if packet.extension_profile or translation.own:
             block = packet.extension_block(translation.extension_ids, translation.own)
         head = segment.reword(packet) if segment.counters_move else packet.head
-        second, seq = packet.marker | payload_type, packet.seq + segment.seq & 0xFFFF
+        second, seq = marker | payload_type, packet.seq + segment.seq & 0xFFFF
         timestamp = packet.timestamp + segment.timestamp & _M32
         header = _pack(0x90 if block else 0x80, second, seq, timestamp, self.ssrc)
         self._send(header + block + head + tail)
 
     def _place(self, packet: Packet) -> Segment | None:
-        """Return the segment of a packet that is late, new after a cut, or of a temporal layer to be added.
+        """Return the segment of a packet that is late, new after a cut, or subject to selection.
 
         None: it is not sent.
         """
         segment = self._segment
         if segment is None or packet.seq < segment.first:
             segment = self._earlier_segment(packet)
-            if segment is None:
-                self._omit(packet, Drop.BEFORE_CUT)
-                return None
-        ahead = packet.seq + segment.seq - self._highest
-        if ahead < -MAX_BEHIND:
-            self._omit(packet, Drop.TOO_OLD)
+        if segment is None:
+            self._omit(packet, Drop.BEFORE_CUT)
             return None
+        ahead = packet.seq + segment.seq - self._highest
         if ahead <= 0:
-            return segment
+            return self._place_late(packet, segment, -ahead)
         if ahead > MAX_JUMP:
             self._omit(packet, Drop.JUMP)
             self._restart(packet.arrival)
             return None
-        above = packet.payload.temporal > self._temporal and segment is self._segment
-        if above and not self._climb(packet):
+        if segment is self._segment and not self._selects(packet, segment.selection):
             self._leave_out(packet, segment)
             return None
         self._last, self._last_segment = packet, segment
         return segment
+
+    def _place_late(self, packet: Packet, segment: Segment, behind: int) -> Segment | None:
+        if behind > MAX_BEHIND:
+            self._omit(packet, Drop.TOO_OLD)
+        elif not segment.wants(packet):
+            self._omit(packet, Drop.LAYER_LEFT_OUT)
+        else:
+            return segment
+        return None
 
     def cover(self, loss: float, copies: int) -> None:
         """Guard sound against a loss of this share: by so many copies of each packet (RFC 2198).
@@ -610,34 +678,28 @@ class Slot:
                 blocks.append((timestamp_distance(packet.timestamp, earlier.timestamp), earlier.tail))
         return red.pack(payload_type, blocks, packet.tail)
 
+    def _selects(self, packet: Packet, selection: IndicesSelection | None) -> bool:
+        """Whether a new packet belongs to a layer that is sent."""
+        if selection is not None:
+            return selection.choose(packet.timestamp, packet.payload) is not Verdict.LEAVE_OUT
+        return packet.payload.temporal <= self._temporal or self._climb(packet)
+
     def _climb(self, packet: Packet) -> bool:
-        """Send a higher temporal layer from here on, if one is to be sent and can be joined here.
+        """Send a higher temporal layer from here on, if one is to be sent and can be joined here (VP8).
 
         Not in the middle of a frame, nor while another layer is waited for: `temporal` is for that one.
         """
         temporal = packet.payload.temporal
         if temporal > self.temporal or self.target is not None:
             return False
-        if packet.timestamp == self._left_out or not self._can_join(packet):
+        if packet.timestamp == self._left_out or not packet.payload.sync:
             return False
         self._temporal = temporal
         return True
 
-    def _can_join(self, packet: Packet) -> bool:
-        """Whether a frame of a higher temporal layer refers to nothing that was left out.
-
-        VP8 says so of the frame itself, VP9 of those that follow a frame.
-        """
-        if packet.payload.indices is None:
-            return packet.payload.sync
-        last, left_out = self._last, self._left_out
-        if last is None or not last.payload.sync:
-            return False
-        return left_out < 0 or timestamp_distance(last.timestamp, left_out) > 0
-
     def _leave_out(self, packet: Packet, segment: Segment) -> None:
-        """Do not send a packet of a higher temporal layer. The numbers go on as if it had not been."""
-        self._omit(packet, Drop.TEMPORAL_LAYER)
+        """Do not send a packet of a layer that is not wanted. The numbers go on as if it had not been."""
+        self._omit(packet, Drop.LAYER_LEFT_OUT)
         new = packet.payload.numbers_frames and packet.timestamp != self._left_out
         self._left_out = packet.timestamp
         self._append(segment.after_hole(Seq(packet.seq + 1), frames=int(new)))
@@ -722,7 +784,8 @@ class Slot:
             payload_type, seq, ssrc = rtx, self._rtx_seq, self.rtx_ssrc
         block = packet.extension_block(translation.extension_ids, translation.own)
         timestamp = (packet.timestamp + segment.timestamp) & _M32
-        header = _pack(0x90 if block else 0x80, packet.marker | payload_type, seq, timestamp, ssrc)
+        second = segment.marker(packet) | payload_type
+        header = _pack(0x90 if block else 0x80, second, seq, timestamp, ssrc)
         send = self._send_direct if self._held is None else self._send
         send(header + block + original + segment.reword(packet) + packet.tail)
 

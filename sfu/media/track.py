@@ -28,6 +28,7 @@ PAUSE_AFTER_S = 2.0
 ALIKE = 0.05
 ALL_TEMPORAL = 7
 """Every temporal layer, however many there are."""
+ALL_SPATIAL = 7
 
 
 class Track:
@@ -92,12 +93,14 @@ class Track:
         return self._options if _alike(options, self._options) else options
 
     def _options_of(self, layer: Layer) -> Iterator[Option]:
-        height = self._height_at(layer.rank)
-        rates = layer.rates(height)
-        top = len(rates) - 1
-        for temporal, bps in enumerate(rates):
-            highest = ALL_TEMPORAL if temporal == top else temporal
-            yield Option(layer.rank, highest, bps, height, 0.5 ** (top - temporal))
+        full = self._height_at(layer.rank)
+        for spatial, share in enumerate(layer.spatial_shares):
+            height = full * share
+            rates = layer.rates(spatial, height)
+            top = len(rates) - 1
+            for temporal, bps in enumerate(rates):
+                highest = ALL_TEMPORAL if temporal == top else temporal
+                yield Option(layer.rank, highest, bps, height, 0.5 ** (top - temporal), spatial)
 
     def rank_for(self, height: float) -> int:
         """Return the rank of the layer that fills `height`, whether it is sent or not."""
@@ -210,7 +213,7 @@ class Track:
 def _alike(options: Sequence[Option], others: Sequence[Option]) -> bool:
     """Whether options are the same but for a few percent of their rates."""
     return len(options) == len(others) and all(
-        (one.rank, one.temporal, one.height) == (other.rank, other.temporal, other.height)
+        (one.size, one.temporal, one.height) == (other.size, other.temporal, other.height)
         and abs(one.bps - other.bps) <= ALIKE * other.bps
         for one, other in zip(options, others, strict=True)
     )

@@ -138,7 +138,7 @@ class Downlink:
             self._give(slot, grant.option, now, at_once=overloaded)
             if demand.current is not None and slot.mid in before:
                 self._note_step(slot, before[slot.mid].option, grant.option, now)
-        self._waits = any(slot.target is not None for slot in video)
+        self._waits = any(slot.waits for slot in video)
 
     def is_due(self, now: float) -> bool:
         """Whether to share anew, though nothing is known to have changed but the time."""
@@ -152,7 +152,7 @@ class Downlink:
         options = () if track.muted or not slot.accepts(track) else track.options(now)
         current = None
         if playing is not None and playing.track is track:
-            same = [option for option in options if option.rank == playing.rank]
+            same = [option for option in options if option.size == (playing.rank, slot.spatial_sent)]
             current = next((option for option in same if option.temporal >= slot.temporal), None)
         cautious = now < self._climbs.setdefault(slot.mid, _Climb()).cautious_until
         margin = CAUTIOUS_MARGIN if cautious else CLIMB_MARGIN
@@ -167,15 +167,11 @@ class Downlink:
             return
         layer = track.layer(option.rank)
         self.awaits_layer |= layer is not None and layer.is_paused
-        slot.give(layer, option.temporal, now, at_once=at_once)
+        slot.give(layer, option.temporal, now, spatial=option.spatial, at_once=at_once)
 
     def _note_step(self, slot: Slot, before: Option | None, option: Option | None, now: float) -> None:
         """Note a step up or down; while a step down waits for its key frame, send less at once."""
-        former, present = (-1, -1), (-1, -1)
-        if before is not None:
-            former = before.rank, before.temporal
-        if option is not None:
-            present = option.rank, option.temporal
+        former, present = _step(before), _step(option)
         if present > former:
             self._climbs[slot.mid].climbed_at = now
         elif present < former:
@@ -270,7 +266,12 @@ def _grounds(slot: Slot, priorities: Mapping[str, str], now: float) -> Grounds:
     track = slot.track
     assert track is not None
     options, priority = track.options(now), priorities.get(track.id)
-    return (slot.mid, track, slot.height, priority, slot.playing, slot.target, options)
+    sent = slot.playing, slot.spatial_sent, slot.target
+    return (slot.mid, track, slot.height, priority, sent, options)
+
+
+def _step(option: Option | None) -> tuple[int, int, int]:
+    return (-1, -1, -1) if option is None else (*option.size, option.temporal)
 
 
 def _probe_bps(demand: Demand, grant: Grant) -> float:

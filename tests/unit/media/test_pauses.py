@@ -195,7 +195,7 @@ def test_an_outage_is_no_part_of_a_rate() -> None:
 def test_a_layer_not_measured_yet_has_no_known_rate() -> None:
     layer = Publisher().layer
     assert layer.known_bps is None
-    assert len(layer.rates(180)) == 1
+    assert len(layer.rates(0, 180)) == 1
 
 
 @pytest.mark.parametrize(

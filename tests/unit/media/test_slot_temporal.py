@@ -97,7 +97,7 @@ def test_what_is_left_out_leaves_no_trace(limit: int, count: int, packets: int) 
     assert_seamless(camera.shown)
     assert [each.tl0 for each in told] == [(253 + each.frame // 4) & 0xFF for each in told]
     assert len({(each.timestamp - 3000 * each.frame) & 0xFFFF_FFFF for each in told}) == 1
-    assert camera.shown.slot.drops[Drop.TEMPORAL_LAYER] == (40 - count) * packets
+    assert camera.shown.slot.drops[Drop.LAYER_LEFT_OUT] == (40 - count) * packets
     assert camera.shown.slot.packets == len(told)
 
 

@@ -47,13 +47,17 @@ MODES = {
 
 @dataclass(frozen=True)
 class Packet:
-    """One packet, as both descriptors speak of it. `frame` is the frame's number, unwrapped."""
+    """One packet, as both descriptors speak of it. `frame` is the frame's number, unwrapped.
+
+    `body` is the payload with the VP9 descriptor.
+    """
 
     frame: int
     timestamp: int
     marker: bool
     payload: Payload
     descriptor: bytes
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,8 @@ class Encoder:
                 body = bytes((body[0] | 0x02,)) + body[1:]
             descriptor = self._descriptor(plan, first, last).value()
             marker = last and plan.spatial == self._layers - 1
-            yield Packet(plan.number, self._picture * 3000, marker, read_vp9(body, 0, len(body)), descriptor)
+            said = read_vp9(body, 0, len(body))
+            yield Packet(plan.number, self._picture * 3000, marker, said, descriptor, body)
 
     def _vp9_head(self, plan: "_Plan", first: bool, last: bool) -> list[int]:
         """Return a payload descriptor in flexible mode, but for the sizes behind it (RFC 9628 §4.2)."""

@@ -49,6 +49,8 @@ test("one profile of each codec is offered, in our order", () => {
     browser[4],
   ]);
   assert.deepEqual(choose([], AUDIO_CODECS), []);
+  const unsaid = { mimeType: "video/VP9", clockRate: 90000, sdpFmtpLine: "max-fs=12288;max-fr=60" };
+  assert.deepEqual(choose([unsaid], VIDEO_CODECS), [unsaid]);
 });
 
 test("a camera's largest layer is its own size, and no more layers are asked for than browsers send", () => {

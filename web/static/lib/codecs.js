@@ -8,7 +8,7 @@
 /** What tells the one wanted profile of a codec. @type {Record<string, (fmtp: string) => boolean>} */
 const PROFILES = {
   "video/vp8": () => true,
-  "video/vp9": (fmtp) => fmtp === "" || fmtp.includes("profile-id=0"),
+  "video/vp9": (fmtp) => !/profile-id=[1-3]/u.test(fmtp),
   "video/h264": (fmtp) => fmtp.includes("packetization-mode=1") && fmtp.includes("profile-level-id=42e01f"),
   "video/av1": (fmtp) => !/profile=[12]/u.test(fmtp),
   "video/rtx": () => true,

@@ -1,0 +1,197 @@
+"""Of a scalable stream (VP9) a slot is sent the spatial layers it was given, and what they refer to."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from sfu.media.ports import Drop, Format
+from sfu.media.slot import Slot
+from sfu.media.track import ALL_SPATIAL, ALL_TEMPORAL
+from sfu.media.translation import Profile
+from sfu.rtp.packet import Packet, parse
+from sfu.rtp.payload import read_vp9
+from sfu.rtp.rtcp import KeyFrameRequest
+from tests.unit.media.stage import MEDIA_SSRC, RTX_SSRC, Publisher, screen, unwrapped
+from tests.unit.rtp.encoder import MODES, EncodedFrame, Encoder
+from tests.unit.rtp.encoder import Packet as Encoded
+
+OURS, THEIRS = Format("VP9", "0", 98, 99, 90_000), Format("VP9", "0", 100, 101, 90_000)
+MODE_NAMES = ("L1T3", "L3T1", "L3T3", "L3T3_KEY", "L2T2_KEY")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A packet as the receiver sees it."""
+
+    timestamp: int
+    spatial: int
+    temporal: int
+    marker: bool
+
+
+class Camera:
+    """A publisher of one scalable stream, and a slot that is given some of its layers."""
+
+    def __init__(self, mode: str) -> None:
+        self.encoder = Encoder(MODES[mode])
+        self.publisher = Publisher(formats=[OURS])
+        self.shown = screen(Profile((THEIRS,), ()))
+        self.frames: list[EncodedFrame] = []
+        self.sent: dict[int, Encoded] = {}
+        self.now, self._seq = 10.0, 65_500
+
+    @property
+    def slot(self) -> Slot:
+        return self.shown.slot
+
+    def give(self, spatial: int, temporal: int = ALL_TEMPORAL) -> None:
+        self.slot.show(self.publisher.track, 720, self.now)
+        self.slot.give(self.publisher.layer, temporal, self.now, spatial=spatial)
+
+    def encode(self, pictures: int, *, key: bool = False) -> list[tuple[int, Encoded]]:
+        """Return the packets of so many pictures, numbered."""
+        numbered = []
+        for at in range(pictures):
+            for frame in self.encoder.encode(self.encoder.mode.spatial, key=key and not at):
+                self.frames.append(frame)
+                for packet in frame.packets:
+                    self._seq += 1
+                    numbered.append((self._seq, packet))
+        return numbered
+
+    def send(self, *numbered: tuple[int, Encoded]) -> None:
+        for seq, packet in numbered:
+            self.now += 0.002
+            self.sent[seq] = packet
+            self.publisher.send(
+                seq & 0xFFFF,
+                now=self.now,
+                timestamp=packet.timestamp,
+                payload=packet.body + b"%d" % packet.frame,
+                marker=packet.marker,
+            )
+
+    def play(self, pictures: int, *, key: bool = False) -> None:
+        self.send(*self.encode(pictures, key=key))
+
+    def received(self) -> list[Packet]:
+        """Return what was sent in the slot's stream, repairs apart."""
+        packets = [packet for data in self.shown.link.packets if (packet := parse(data, 0.0)) is not None]
+        return [packet for packet in packets if packet.ssrc == MEDIA_SSRC]
+
+    def pictures(self) -> list[list[Shown]]:
+        """Return the packets received, by picture."""
+        found: dict[int, list[Shown]] = {}
+        for packet in self.received():
+            said = read_vp9(packet.data, packet.payload_start, packet.payload_end)
+            shown = Shown(packet.timestamp, said.spatial, said.temporal, bool(packet.marker))
+            found.setdefault(packet.timestamp, []).append(shown)
+        return list(found.values())
+
+    def frames_received(self) -> set[int]:
+        return {int(packet.data[-5:].lstrip(b"\x82\x00")[-5:]) for packet in self.received()}
+
+
+def heights(camera: Camera) -> list[int]:
+    """Return the highest spatial layer of each picture received."""
+    return [max(shown.spatial for shown in picture) for picture in camera.pictures()]
+
+
+def assert_seamless(camera: Camera) -> None:
+    """The numbers have no gap, every picture ends with its one marker, every frame can be decoded."""
+    numbers = unwrapped(camera.received())
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    for picture in camera.pictures():
+        assert [shown.marker for shown in picture] == [False] * (len(picture) - 1) + [True]
+    got = camera.frames_received()
+    for frame in camera.frames:
+        if frame.number in got:
+            assert frame.references <= got
+
+
+@pytest.mark.parametrize("mode", MODE_NAMES)
+@pytest.mark.parametrize("spatial", [0, 1, 2, ALL_SPATIAL])
+@pytest.mark.parametrize("temporal", [0, 1, ALL_TEMPORAL])
+def test_what_is_left_out_leaves_no_trace(mode: str, spatial: int, temporal: int) -> None:
+    camera = Camera(mode)
+    camera.give(spatial, temporal)
+    camera.play(24)
+    assert_seamless(camera)
+    top = min(spatial, camera.encoder.mode.spatial - 1)
+    assert set(heights(camera)) == {top}
+    assert camera.slot.spatial_sent == top
+    assert all(shown.temporal <= temporal for picture in camera.pictures() for shown in picture)
+    everything = top == camera.encoder.mode.spatial - 1 and temporal == ALL_TEMPORAL
+    assert everything <= (camera.slot.drops[Drop.LAYER_LEFT_OUT] == 0 or mode.endswith("KEY"))
+    assert camera.slot.packets == len(camera.received())
+
+
+@pytest.mark.parametrize("mode", ["L3T1", "L3T3", "L3T3_KEY", "L2T2_KEY"])
+def test_a_spatial_layer_is_added_and_taken_away(mode: str) -> None:
+    """With key pictures where it needs them: they are asked for until they come."""
+    camera = Camera(mode)
+    top = camera.encoder.mode.spatial - 1
+    for spatial in (0, top, 0, top):
+        camera.give(spatial)
+        camera.play(3)
+        camera.shown.link.packets.clear()
+        camera.publisher.outlet.take_feedback()
+        camera.now += 5.0
+        camera.slot.tick(camera.now)
+        asked = any(isinstance(each, KeyFrameRequest) for each in camera.publisher.outlet.take_feedback())
+        waited = camera.slot.waits
+        assert asked == waited
+        camera.play(8, key=waited)
+        assert_seamless_from_key(camera)
+        assert heights(camera)[-1] == spatial
+        assert not camera.slot.waits
+
+
+def assert_seamless_from_key(camera: Camera) -> None:
+    numbers = unwrapped(camera.received())
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    for picture in camera.pictures():
+        assert sum(shown.marker for shown in picture) == 1
+        assert picture[-1].marker
+
+
+def test_what_came_late_is_sent_if_its_layer_is() -> None:
+    """And what is asked for again has the marker that it had."""
+    camera = Camera("L3T3")
+    camera.give(1)
+    camera.play(4)
+    numbered = camera.encode(1)
+    below = [each for each in numbered if each[1].payload.spatial < 2]
+    above = [each for each in numbered if each[1].payload.spatial == 2]
+    late = below[-1]
+    camera.send(*below[:-1], above[0])
+    camera.send(*camera.encode(1))
+    before = len(camera.received())
+    camera.send(late, *above[1:])
+    (packet,) = camera.received()[before:]
+    assert packet.marker
+    camera.shown.link.packets.clear()
+    camera.slot.nack([packet.seq], camera.now)
+    (repair,) = [each for data in camera.shown.link.packets if (each := parse(data, 0.0)) is not None]
+    assert (repair.ssrc, bool(repair.marker)) == (RTX_SSRC, True)
+
+
+def test_each_spatial_layer_is_an_option_with_a_size_and_a_rate_of_its_own() -> None:
+    """Of layers that depend on each other in key pictures only, the lower ones cost the upper ones little."""
+    options = {}
+    for mode in ("L3T3", "L3T3_KEY"):
+        camera = Camera(mode)
+        camera.give(ALL_SPATIAL)
+        track = camera.publisher.track
+        for _ in range(20):
+            camera.play(8)
+            camera.now += 0.2
+            track.measure(camera.now)
+        options[mode] = track.options(camera.now)
+        assert [(option.spatial, option.temporal) for option in options[mode]] == [
+            (spatial, temporal) for spatial in range(3) for temporal in (0, 1, ALL_TEMPORAL)
+        ]
+        assert [option.height for option in options[mode]][::3] == [180, 360, 720]
+    full = {mode: [option.bps for option in of][2::3] for mode, of in options.items()}
+    assert full["L3T3"][2] > 1.8 * full["L3T3"][0]
+    assert full["L3T3_KEY"][2] < 1.5 * full["L3T3_KEY"][0]
