@@ -26,8 +26,8 @@ FLOOD_MS, FLOOD_GROWTH_MS, FLOOD_SHARE = 45.0, 10.0, 0.75
 """A queue so long, grown so much since the last feedback, on a path that carries so little."""
 USUAL_MEMORY = 0.97
 AFTERMATH_S = 0.25
-POLICED_MS = 30.0
-"""Losses with a shorter queue than this are a policer's, who lets a probe's burst through and no more."""
+POLICED_MS, POLICED_SHARE = 30.0, 0.15
+"""Such losses with a shorter queue are a policer's, who lets a probe's burst through and no more."""
 FLOOD_FALL, FLOOD_LEAST_BPS, DELUGE_MS = 0.75, 400_000.0, 110.0
 """A flood lowers the rate by no more than this factor, for it may be somebody else's burst; to this rate
 and no further if the queue is longer than a burst's."""
@@ -141,7 +141,7 @@ class Estimate:
         if lowered or self.rate.decreased_at != before:
             self.overuses += 1
             self.prober.postpone(now)
-        if lowered and self.detector.delay_ms < POLICED_MS:
+        if lowered and self.detector.delay_ms < POLICED_MS and self.loss.share > POLICED_SHARE:
             self.rate.set(min(self.rate.bps, self.loss.bps))
             self.prober.beware(self.bps, now)
 
