@@ -84,20 +84,23 @@ class Grant:
 
 
 def path(demand: Demand) -> tuple[Option, ...]:
-    """Return the steps from the least option to the largest that is of use at the height drawn.
+    """Return the steps from the least option to the best that is of use at the height drawn.
 
-    Steps of a camera go by rate. Those of a screen go by size: full frames of the smallest picture
-    are of no use, the full picture with few frames is.
+    Each is dearer than the one before; none costs as much as one that is worth more. What a screen is worth
+    goes by its size: full frames of the smallest picture are of no use, the full picture with few frames is.
     """
     useful = _useful(demand)
+    worth = {option: value(option, demand) for option in useful}
     if demand.priority == "screen" and useful:
         sharp = [option for option in useful if option.size == useful[-1].size]
         useful = (*(option for option in useful[:1] if option not in sharp), *sharp)
+        worth = {option: float(at) for at, option in enumerate(useful)}
     steps: list[Option] = []
     for option in useful:
-        while steps and steps[-1].bps >= option.bps:
+        while steps and steps[-1].bps >= option.bps and worth[steps[-1]] <= worth[option]:
             steps.pop()  # dearer and no better: the encoder starves the larger layer
-        steps.append(option)
+        if not steps or steps[-1].bps < option.bps:
+            steps.append(option)
     return tuple(steps)
 
 

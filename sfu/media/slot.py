@@ -740,24 +740,23 @@ class Slot:
                 if source not in segment.layer.missing and segment.layer is self.playing:
                     segment.layer.track.request_key_frame(segment.layer, now)
             else:
-                for _ in range(self._copies_of(packet, out)):
+                for _ in range(self._copies_of(out)):
                     if self._may_repair(packet.octets, now):
                         self.retransmitted += 1
                         self._retransmit(packet, segment, out)
                     else:
                         self._note_trouble(now)
 
-    def _copies_of(self, packet: Packet, out: int) -> int:
+    def _copies_of(self, out: int) -> int:
         """Return how often to send a packet again.
 
-        Twice if it was lost before, lest its frame waits for ever; and, where the path loses much, if
-        other frames refer to its own.
+        Twice if it was lost before, lest its frame waits for ever; and where the path loses much.
         """
         again = out in self._repaired
         self._repaired[out] = None
         if len(self._repaired) > MAX_BEHIND:
             del self._repaired[next(iter(self._repaired))]
-        return 2 if again or (self.lossy and not packet.payload.temporal) else 1
+        return 2 if again or self.lossy else 1
 
     def _may_repair(self, octets: int, now: float) -> bool:
         if now - self._repair_window >= REPAIR_WINDOW_S:

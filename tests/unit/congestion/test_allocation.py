@@ -87,6 +87,12 @@ def test_a_layer_that_costs_more_and_shows_less_is_skipped() -> None:
     assert path(demand(options=starved)) == starved[1:]
 
 
+def test_a_larger_picture_that_is_worth_less_takes_no_step_away() -> None:
+    """A quarter of its frames happens to cost what all frames of the smaller one do."""
+    smooth, choppy, best = Option(1, 7, 507e3, 270), Option(2, 0, 504e3, 540, 0.25), Option(2, 7, 1.3e6, 540)
+    assert path(demand(height=336, options=(smooth, choppy, best))) == (smooth, best)
+
+
 options = st.lists(
     st.builds(Option, st.integers(0, 2), st.integers(0, 2), st.floats(1e4, 5e6), st.floats(90, 1080)),
     max_size=6,

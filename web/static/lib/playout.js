@@ -1,5 +1,6 @@
 /**
- * When each slot's media plays, read from the browser once a second, and held back as `lipsync.js` decides.
+ * When each slot's media plays, read from the browser once a second, and held back as `lipsync.js` and
+ * `repairs.js` decide.
  *
  * Browsers give no playout time on the sender's clock (`estimatedPlayoutTimestamp`) for receivers that are
  * not in one stream, and some none at all; but all tell which RTP timestamp played when, and the node tells
@@ -7,6 +8,7 @@
  */
 
 import { capturedMs, LipSync } from "./lipsync.js";
+import { RepairRoom } from "./repairs.js";
 
 /**
  * @typedef {import("./connection.js").Slot} Slot
@@ -20,6 +22,7 @@ const RATES = { audio: 48_000, video: 90_000 };
 export class Playout {
   #call;
   #lipSync = new LipSync();
+  #repairRoom = new RepairRoom();
   /** @type {WeakMap<Slot, Buffered>} */
   #buffered = new WeakMap();
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -49,24 +52,33 @@ export class Playout {
 
   async #step() {
     const { slots } = this.#call.link;
-    const read = async (/** @type {[Slot, Slot]} */ [audio, video]) => ({
-      audio: await this.#read(audio),
-      video: await this.#read(video),
-    });
-    const pairs = await Promise.all(pairsOf(slots, (track) => this.#personOf(track)).map(read));
     const shown = new Map(slots.map((slot) => [idOf(slot), slot.labels.latest ?? ""]));
+    const stats = await statsOf(slots.filter((slot) => slot.labels.latest));
+    const pairs = pairsOf([...stats.keys()], (track) => this.#personOf(track)).map(([audio, video]) => ({
+      audio: this.#read(audio, stats.get(audio)),
+      video: this.#read(video, stats.get(video)),
+    }));
     const targets = this.#lipSync.step(pairs, shown);
     for (const slot of slots) {
-      const target = targets.get(idOf(slot)) ?? null;
+      const target = Math.max(targets.get(idOf(slot)) ?? 0, this.#repairRoomOf(slot, stats.get(slot))) || null;
       const { receiver } = slot.transceiver;
       if (receiver.jitterBufferTarget !== target) receiver.jitterBufferTarget = target;
     }
   }
 
-  /** @param {Slot} slot @returns {Promise<import("./lipsync.js").Playing>} */
-  async #read(slot) {
+  /** @param {Slot} slot @param {RTCStatsReport | undefined} stats @returns {number} in ms */
+  #repairRoomOf(slot, stats) {
+    if (slot.kind === "audio" || !stats) return 0;
+    const report = find(stats, "inbound-rtp");
+    const counts = { requests: report?.nackCount ?? 0, packets: report?.packetsReceived ?? 0 };
+    const rttS = find(stats, "candidate-pair")?.currentRoundTripTime;
+    return this.#repairRoom.step(idOf(slot), counts, rttS && rttS * 1_000);
+  }
+
+  /** @param {Slot} slot @param {RTCStatsReport | undefined} stats @returns {import("./lipsync.js").Playing} */
+  #read(slot, stats) {
     const { receiver } = slot.transceiver;
-    const bufferedMs = this.#bufferedMs(slot, await receiver.getStats());
+    const bufferedMs = this.#bufferedMs(slot, stats);
     const [played] = receiver.getSynchronizationSources();
     const nowMs = performance.timeOrigin + performance.now();
     return {
@@ -77,9 +89,9 @@ export class Playout {
     };
   }
 
-  /** How long what was played since the last call stayed in the buffer. @param {Slot} slot @param {RTCStatsReport} stats */
+  /** How long what was played since the last call stayed in the buffer. @param {Slot} slot @param {RTCStatsReport | undefined} stats */
   #bufferedMs(slot, stats) {
-    const report = [...stats.values()].find(({ type }) => type === "inbound-rtp");
+    const report = stats && find(stats, "inbound-rtp");
     const now = { delayS: report?.jitterBufferDelay ?? 0, count: report?.jitterBufferEmittedCount ?? 0 };
     const before = this.#buffered.get(slot) ?? { delayS: 0, count: 0 };
     this.#buffered.set(slot, now);
@@ -117,6 +129,17 @@ function pairsOf(slots, personOf) {
     if (slot.kind === "video" && sound) pairs.push([sound, slot]);
   }
   return pairs;
+}
+
+/** What the browser tells of each of the slots. @param {Slot[]} slots @returns {Promise<Map<Slot, RTCStatsReport>>} */
+async function statsOf(slots) {
+  const reports = await Promise.all(slots.map((slot) => slot.transceiver.receiver.getStats()));
+  return new Map(slots.map((slot, i) => [slot, /** @type {RTCStatsReport} */ (reports[i])]));
+}
+
+/** @param {RTCStatsReport} stats @param {string} type of the part wanted */
+function find(stats, type) {
+  return [...stats.values()].find((part) => part.type === type);
 }
 
 /** @param {Slot} slot */
