@@ -229,7 +229,8 @@ class Layer:
         heights = [height for _, height in self._sizes[:count]]
         if len(heights) < count or not all(heights):
             return [0.5 ** (count - 1 - spatial) for spatial in range(count)]
-        return [height / self._sizes[-1][1] for height in heights]
+        full = max(height for _, height in self._sizes)
+        return [height / full for height in heights]
 
     def rates(self, spatial: int, height: float) -> list[float]:
         """Return the bit rate up to each temporal layer of a spatial one, as last measured; else a guess.

@@ -1,5 +1,6 @@
 """Of a scalable stream (VP9) a slot is sent the spatial layers it was given, and what they refer to."""
 
+import struct
 from dataclasses import dataclass
 
 import pytest
@@ -195,3 +196,31 @@ def test_each_spatial_layer_is_an_option_with_a_size_and_a_rate_of_its_own() -> 
     full = {mode: [option.bps for option in of][2::3] for mode, of in options.items()}
     assert full["L3T3"][2] > 1.8 * full["L3T3"][0]
     assert full["L3T3_KEY"][2] < 1.5 * full["L3T3_KEY"][0]
+
+
+@pytest.mark.parametrize(
+    ("said", "heights"),
+    [
+        ((90, 180), [360, 720]),
+        ((90, 180, 0), [360, 720]),
+        ((0, 180), [360, 720]),
+        ((180, 90), [720, 360]),
+        ((), [360, 720]),
+    ],
+)
+def test_whatever_sizes_a_publisher_says_options_have_heights(
+    said: tuple[int, ...], heights: list[int]
+) -> None:
+    camera = Camera("L2T2_KEY")
+    camera.give(ALL_SPATIAL)
+    structure = bytes((max(0, len(said) - 1) << 5 | 0x10,))
+    sizes = b"".join(struct.pack("!HH", 320, height) for height in said)
+    payload = bytes((0xBA, 0x80, 0, 0)) + structure + sizes + b"frame"
+    camera.play(1)
+    camera.publisher.send(65_400, now=camera.now, payload=payload)
+    for _ in range(8):
+        camera.play(4)
+        camera.now += 0.2
+        camera.publisher.track.measure(camera.now)
+    found = {option.spatial: option.height for option in camera.publisher.track.options(camera.now)}
+    assert list(found.values()) == heights
