@@ -7,10 +7,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from sfu.media.ports import Drop, Drops
+from sfu.rtp import dependency_descriptor
 from sfu.rtp.history import History
 from sfu.rtp.missing import MissingPackets
 from sfu.rtp.packet import Packet
-from sfu.rtp.payload import READERS, Indices
+from sfu.rtp.payload import READERS, SILENT, Indices, Payload, describe
 from sfu.rtp.reception import Reception
 from sfu.rtp.rtcp import ReportBlock, SenderReport
 from sfu.rtp.sequence import Seq, Unwrapper, nearest
@@ -40,7 +41,7 @@ GUESS_BPS = 500_000.0
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """What had passed in a layer by `now`: octets by temporal layer, and by what VP9 says of their frames."""
+    """What had passed in a layer by `now`: octets by temporal layer, and by the layers of their frames."""
 
     now: float
     octets: list[int]
@@ -74,10 +75,12 @@ class Layer:
     """A stream, named by its RID (None for a track with a single stream).
 
     `rank` orders the layers of a track, the smallest picture first. `packets` and `octets` (by temporal
-    layer) were passed to its slots; `octets_of` has them by what VP9 says of their frames.
+    layer) were passed to its slots; `octets_of` has them by what is said of the layers of their frames.
+    `needs_descriptor`: a receiver can tell its spatial layers apart only by the dependency descriptor.
     """
 
     __slots__ = (
+        "_descriptors",
         "_frame_timestamp",
         "_known_rates",
         "_measured",
@@ -95,6 +98,7 @@ class Layer:
         "key_frame_at",
         "last_arrival",
         "missing",
+        "needs_descriptor",
         "octets",
         "octets_of",
         "packets",
@@ -127,6 +131,8 @@ class Layer:
         self._measured = 0
         self._samples: deque[_Sample] = deque(maxlen=RATE_SAMPLES)
         self._sizes: tuple[tuple[int, int], ...] = ()
+        self._descriptors = dependency_descriptor.Reader()
+        self.needs_descriptor = False
         self._unwrapper = Unwrapper()
         self._playing: tuple[Slot, ...] = ()
         self._waiting: tuple[Slot, ...] = ()
@@ -166,10 +172,13 @@ class Layer:
         return self.history.get(unwrapped) is None
 
     def _forward(self, packet: Packet, codec: str) -> None:
-        voice = self.track.voice
+        track = self.track
+        voice = track.voice
         if voice is not None:
             voice.hear(packet)
         payload = READERS[codec](packet.data, packet.payload_start, packet.payload_end)
+        if track.descriptor_id and codec in SILENT:
+            payload = self._describe(packet, payload)
         packet.part(payload)
         self.packets += 1
         self.octets[payload.temporal] += packet.octets
@@ -185,6 +194,15 @@ class Layer:
                 slot.spread(packet.arrival)
         for slot in self._playing:
             slot.forward(packet)
+
+    def _describe(self, packet: Packet, payload: Payload) -> Payload:
+        """Return what the payload says together with the packet's dependency descriptor, if it has one."""
+        value = packet.extension(self.track.descriptor_id)
+        descriptor = None if value is None else self._descriptors.read(value, packet.seq)
+        if descriptor is None:
+            return payload
+        self.needs_descriptor = True
+        return describe(payload, descriptor)
 
     def _skip(self, seq: Seq) -> None:
         """Close the hole that a packet without payload would leave."""

@@ -5,8 +5,8 @@ receiver sees one stream: sequence numbers stay contiguous, time moves on as it 
 VP9 picture ids and TL0PICIDX count on. The new source begins at a key frame; until then the old one
 plays. Each rule below was seen to break a browser when it was missing.
 
-Of a layer with temporal layers those above the given one are left out, at once; one is added at a
-frame made for it. Of a VP9 stream with spatial layers, too, a selection (`sfu.rtp.scalability`) chooses.
+Of a VP8 layer with temporal layers those above the given one are left out, at once; one is added at a
+frame made for it. In other codecs, with spatial layers too, a selection (`sfu.rtp.scalability`) chooses.
 The numbers of what is left out are closed up, so that a receiver misses nothing.
 
 The offsets of a source form a `Segment`. Segments are kept for a while, so that a NACK for a packet
@@ -25,6 +25,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Protocol
 
+from sfu.congestion.allocation import Option
 from sfu.media.layer import Layer
 from sfu.media.ports import Drop, Drops, Outlet
 from sfu.media.segment import Segment
@@ -33,7 +34,7 @@ from sfu.media.translation import NOTHING, Profile
 from sfu.rtp import red
 from sfu.rtp.packet import Packet, build_extensions
 from sfu.rtp.rtcp import SenderReport, ntp_time
-from sfu.rtp.scalability import IndicesSelection, Verdict
+from sfu.rtp.scalability import Selection, Verdict
 from sfu.rtp.sequence import Seq, nearest, timestamp_distance
 
 MAX_JUMP = 1000
@@ -298,8 +299,7 @@ class Slot:
             layer = None
         self.temporal, self.spatial = temporal, spatial
         if layer is self.playing:
-            self._temporal = min(self._temporal, temporal)
-            self._aim_selection(temporal)
+            self._thin_to(temporal)
         if layer is None or (at_once and layer is not self.playing):
             self.lose()
         if layer is None or layer is self.playing:
@@ -312,12 +312,13 @@ class Slot:
     def thin(self) -> None:
         """While a smaller layer is waited for, send only the base of the present one."""
         if self.target is not None:
-            self._temporal = min(self._temporal, 0)
-            self._aim_selection(0)
+            self._thin_to(0)
 
-    def _aim_selection(self, temporal: int) -> None:
-        if self._segment is not None and self._segment.selection is not None:
-            self._segment.selection.aim(self.spatial, temporal)
+    def _thin_to(self, temporal: int) -> None:
+        """Send no more than this temporal layer of what plays."""
+        self._temporal = min(self._temporal, temporal)
+        if self._segment is not None:
+            self._segment.aim(self.spatial, temporal)
 
     @property
     def spatial_sent(self) -> int:
@@ -351,6 +352,17 @@ class Slot:
         self._send_now = self._send_direct if pacer is None else partial(pacer.send, self._send_direct)
         if self._held is None:
             self._send = self._send_now
+
+    def options(self, now: float) -> tuple[Option, ...]:
+        """Return the ways to show the track here, the least first."""
+        track = self.track
+        if track is None or track.muted or not self.accepts(track):
+            return ()
+        options = track.options(now)
+        mixed = {layer.rank for layer in track.layers if layer.needs_descriptor}
+        if not mixed or track.translation(self.profile).descriptor_id:
+            return options
+        return tuple(option for option in options if option.spatial == 0 or option.rank not in mixed)
 
     def accepts(self, track: Track) -> bool:
         """Whether the receiver negotiated any format of the track."""
@@ -439,12 +451,9 @@ class Slot:
         segment.timestamp = self._next_timestamp(layer, packet) - packet.timestamp
         if self._last is not None and self._last_segment is not None:
             segment.continue_counters(self._last, self._last_segment, packet)
-        self._temporal = self.temporal
         self._left_out = -1
-        if packet.payload.indices is not None:
-            self._temporal = SELECTED
-            segment.selection = IndicesSelection()
-            segment.selection.aim(self.spatial, self.temporal)
+        self._temporal = SELECTED if segment.select(packet.payload) else self.temporal
+        segment.aim(self.spatial, self.temporal)
         self._aim(None, SlotEvent.BEGIN)
         self._leave()
         self.playing = layer
@@ -547,10 +556,11 @@ class Slot:
         tail = packet.tail
         if self._redundancy:
             tail, payload_type = self._repeat(packet, segment, payload_type), self.red_type
-        translation, block = self._translation, b""
-        if packet.extension_profile or translation.own:
+        translation, block, head = self._translation, b"", packet.head
+        if segment.rewords:
+            block, head = segment.reword(packet)
+        elif packet.extension_profile or translation.own:
             block = packet.extension_block(translation.extension_ids, translation.own)
-        head = segment.reword(packet) if segment.counters_move else packet.head
         second, seq = marker | payload_type, packet.seq + segment.seq & 0xFFFF
         timestamp = packet.timestamp + segment.timestamp & _M32
         header = _pack(0x90 if block else 0x80, second, seq, timestamp, self.ssrc)
@@ -606,7 +616,7 @@ class Slot:
                 blocks.append((timestamp_distance(packet.timestamp, earlier.timestamp), earlier.tail))
         return red.pack(payload_type, blocks, packet.tail)
 
-    def _selects(self, packet: Packet, selection: IndicesSelection | None) -> bool:
+    def _selects(self, packet: Packet, selection: Selection | None) -> bool:
         """Whether a new packet belongs to a layer that is sent."""
         if selection is not None:
             return selection.choose(packet.timestamp, packet.payload) is not Verdict.LEAVE_OUT
@@ -709,12 +719,12 @@ class Slot:
             self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF
             original = seq.to_bytes(2, "big")
             payload_type, seq, ssrc = rtx, self._rtx_seq, self.rtx_ssrc
-        block = packet.extension_block(translation.extension_ids, translation.own)
+        block, head = segment.reword(packet)
         timestamp = (packet.timestamp + segment.timestamp) & _M32
         second = segment.marker(packet) | payload_type
         header = _pack(0x90 if block else 0x80, second, seq, timestamp, ssrc)
         send = self._send_direct if self._held is None else self._send
-        send(header + block + original + segment.reword(packet) + packet.tail)
+        send(header + block + original + head + packet.tail)
 
     def pad(self, octets: int) -> int:
         """Send at most `octets`, or a little more, of what the receiver needs not; return how many were sent.

@@ -10,6 +10,7 @@ from sfu.media.ports import VIDEO_CLOCK_HZ, Format, Outlet
 from sfu.media.speakers import Voice
 from sfu.media.translation import Profile, Translation, translate
 from sfu.rtp import rtcp
+from sfu.rtp.dependency_descriptor import EXTENSION as DEPENDENCY_DESCRIPTOR
 
 Kind = Literal["audio", "video"]
 
@@ -36,7 +37,8 @@ class Track:
 
     `top_rank` is the rank of that layer, which may never come: a slow uplink carries the smaller ones.
     `sending` are the ranks that the publisher is to send, `capture` is its clock, one for all its tracks.
-    `formats` are by the publisher's payload type, `extensions` URIs by its id.
+    `formats` are by the publisher's payload type, `extensions` URIs by its id; `descriptor_id` is that of
+    the dependency descriptor, 0 for none.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Track:
         self.kind = kind
         self.formats = {format_.payload_type: format_ for format_ in formats}
         self.extensions = dict(extensions)
+        self.descriptor_id = next((id_ for id_, uri in extensions.items() if uri == DEPENDENCY_DESCRIPTOR), 0)
         self.red_types = frozenset(f.payload_type for f in self.formats.values() if f.codec == "red")
         self.clock_rate = next((f.clock_rate for f in self.formats.values()), VIDEO_CLOCK_HZ)
         self.repairable = kind == "video"

@@ -9,7 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sfu.media.ports import Format
+from sfu.rtp.dependency_descriptor import EXTENSION as DEPENDENCY_DESCRIPTOR
 from sfu.rtp.transport_cc import EXTENSION as TRANSPORT_CC
+
+_REWRITTEN = frozenset({TRANSPORT_CC, DEPENDENCY_DESCRIPTOR})
+"""Extensions that the node writes itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,15 @@ class Translation:
     """Publisher's number → receiver's number, for payload types, their RTX, and extension ids.
 
     `own` are the elements that the node adds, (id, value): first a transport-wide sequence number, to
-    be filled in when the packet leaves.
+    be filled in when the packet leaves. `descriptor_id` is the receiver's id of the dependency descriptor,
+    0 if it takes none.
     """
 
     payload_types: Mapping[int, int]
     rtx_payload_types: Mapping[int, int]
     extension_ids: Mapping[int, int]
     own: tuple[tuple[int, bytes], ...] = ()
+    descriptor_id: int = 0
 
 
 NOTHING = Translation({}, {}, {})
@@ -66,7 +72,8 @@ def translate(formats: Sequence[Format], extensions: Mapping[int, str], profile:
             if their.rtx_payload_type is not None
         },
         extension_ids={
-            id_: ids[uri] for id_, uri in extensions.items() if uri in ids and uri != TRANSPORT_CC
+            id_: ids[uri] for id_, uri in extensions.items() if uri in ids and uri not in _REWRITTEN
         },
         own=profile.own,
+        descriptor_id=ids.get(DEPENDENCY_DESCRIPTOR, 0),
     )

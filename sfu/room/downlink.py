@@ -149,7 +149,7 @@ class Downlink:
     def _demand(self, slot: Slot, priorities: Mapping[str, str], now: float) -> Demand:
         track, playing = slot.track, slot.playing
         assert track is not None
-        options = () if track.muted or not slot.accepts(track) else track.options(now)
+        options = slot.options(now)
         current = None
         if playing is not None and playing.track is track:
             same = [option for option in options if option.size == (playing.rank, slot.spatial_sent)]
@@ -265,7 +265,7 @@ class Downlink:
 def _grounds(slot: Slot, priorities: Mapping[str, str], now: float) -> Grounds:
     track = slot.track
     assert track is not None
-    options, priority = track.options(now), priorities.get(track.id)
+    options, priority = slot.options(now), priorities.get(track.id)
     sent = slot.playing, slot.spatial_sent, slot.target
     return (slot.mid, track, slot.height, priority, sent, options)
 

@@ -17,6 +17,7 @@ the set of decode targets, when it leaves some out.
 
 from collections.abc import Iterable
 
+EXTENSION = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
 MAX_TEMPLATES = 64
 MAX_SPATIAL = 8
 MAX_TEMPORAL = 8
@@ -119,10 +120,11 @@ class Structure:
     of each decode target, `protected_by` its chain (empty: there are no chains). `resolutions` are
     (width, height) in pixels by spatial layer, empty when not said. `best_first` are the decode targets by
     layers, those of the highest spatial layer first. `contained` says for each decode target which
-    targets, as bits, have no frame that it lacks.
+    targets, as bits, have no frame that it lacks; `above` for each spatial layer which have higher ones.
     """
 
     __slots__ = (
+        "above",
         "best_first",
         "chains",
         "contained",
@@ -143,6 +145,9 @@ class Structure:
         self.layers = tuple(_layers(templates, target) for target in targets)
         self.best_first = tuple(sorted(targets, key=self.layers.__getitem__, reverse=True))
         self.contained = tuple(_contained(templates, target, len(self.layers)) for target in targets)
+        self.above = tuple(
+            _targets(highest > spatial for highest, _ in self.layers) for spatial in range(MAX_SPATIAL)
+        )
 
     @property
     def every_target(self) -> int:
@@ -218,6 +223,23 @@ class Descriptor:
 def _octets(bits: int, size: int) -> bytes:
     """Return `size` bits, filled up with zeros."""
     return (bits << -size % 8).to_bytes((size + 7) // 8, "big")
+
+
+class Reader:
+    """Reads the descriptors of one stream, whose packets may come late or be sent again."""
+
+    __slots__ = ("_since", "_structure")
+
+    def __init__(self) -> None:
+        self._structure: Structure | None = None
+        self._since = 0
+
+    def read(self, value: bytes, seq: int) -> Descriptor | None:
+        """Return what the packet with this number, unwrapped, says; None if that cannot be known."""
+        descriptor = read(value, self._structure)
+        if descriptor is not None and descriptor.attached and (self._structure is None or seq > self._since):
+            self._structure, self._since = descriptor.structure, seq
+        return descriptor
 
 
 def read(value: bytes, structure: Structure | None) -> Descriptor | None:

@@ -16,6 +16,8 @@ _EXTENSION = struct.Struct("!HH")
 ONE_BYTE = 0xBEDE
 TWO_BYTE = 0x1000
 MARKER = 0x80
+MAX_EXTENSION = 255
+"""Octets of one element's value (RFC 8285 §4.3)."""
 
 
 class Packet:
@@ -124,9 +126,14 @@ class Packet:
         """
         if self._block_ids is not ids:
             self._block_ids = ids
-            theirs = [(ids[id_], value) for id_, value in self.extensions() if id_ in ids]
-            self._block = build_extensions([*own, *theirs])
+            self._block = build_extensions([*own, *self.translate_extensions(ids)])
         return self._block
+
+    def translate_extensions(self, ids: Mapping[int, int]) -> Iterator[tuple[int, bytes]]:
+        """Yield the elements in `ids` (ours → theirs), as (their id, value)."""
+        for id_, value in self.extensions():
+            if id_ in ids:
+                yield ids[id_], value
 
 
 def parse(data: bytes, arrival: float) -> Packet | None:

@@ -9,9 +9,11 @@ import struct
 from collections.abc import Callable
 from functools import cache
 
+from sfu.rtp.dependency_descriptor import Descriptor
+
 
 class Indices:
-    """What the layer indices and flags of a VP9 packet say of its frame (RFC 9628 §4.2).
+    """What the layer indices and flags of a VP9 packet say of its frame (RFC 9628 §4.2), or might.
 
     A picture has a frame in each spatial layer. `inter_picture`: it refers to frames of its layer in former
     pictures; `inter_layer`: to the next lower one of its picture; `reference`: the next higher one may
@@ -53,9 +55,12 @@ class Payload:
     on with that layer. `numbers_frames`: picture ids have no gaps, so that frames left out must be closed
     up. `indices` is what else VP9 says of the frame, None when it has no layers. `sizes` has (width, height)
     in pixels for each spatial layer there is from here on, zeros where not said; empty: nothing new.
+    `descriptor` is the dependency descriptor beside it, read only where the payload itself says nothing
+    of layers.
     """
 
     __slots__ = (
+        "descriptor",
         "indices",
         "key_frame",
         "numbers_frames",
@@ -85,6 +90,7 @@ class Payload:
         self.numbers_frames = False
         self.indices: Indices | None = None
         self.sizes: tuple[tuple[int, int], ...] = ()
+        self.descriptor: Descriptor | None = None
 
     def rewrite(self, head: bytes, picture_id_offset: int, tl0_offset: int) -> bytes:
         """Return the descriptor `head` with its counters moved on by the offsets, modulo their width."""
@@ -213,6 +219,20 @@ def read_av1(data: bytes, start: int, end: int) -> Payload:
     return OPAQUE_KEY if start < end and data[start] & 0x88 == 0x08 else OPAQUE
 
 
+def describe(payload: Payload, descriptor: Descriptor) -> Payload:
+    """Return what a payload says together with the dependency descriptor of its packet."""
+    frame, structure = descriptor.frame, descriptor.structure
+    is_reference = bool(frame.present & structure.above[frame.spatial])
+    told = Payload(payload.key_frame)
+    told.descriptor = descriptor
+    told.temporal, told.spatial = frame.temporal, frame.spatial
+    told.indices = _indices(0 if is_reference else 1, frame.temporal << 5 | frame.spatial << 1)
+    told.sizes = structure.resolutions if descriptor.attached else ()
+    return told
+
+
+SILENT = frozenset({"H264", "AV1"})
+"""Codecs whose payload says nothing of layers."""
 READERS: dict[str, Reader] = {
     "opus": read_audio,
     "red": read_audio,

@@ -161,21 +161,27 @@ class DescriptorSelection(_Selection):
         self._wanted: list[int] = []
         self._least_first: list[int] = []
 
-    def choose(self, timestamp: int, descriptor: Descriptor) -> Verdict:
+    def choose(self, timestamp: int, payload: Payload) -> Verdict:
         """Return what becomes of a packet with this RTP timestamp and descriptor."""
+        descriptor = payload.descriptor
+        if descriptor is None:
+            return Verdict.FORWARD
         if self._structure is None:
             self._number = descriptor.number - 1
         ahead = (descriptor.number - self._number) % _NUMBERS
         if ahead >= _NUMBERS // 2:
-            return self.recall(timestamp, descriptor)
+            return self.recall(timestamp, payload)
         if ahead:
             self._left_out = self._left_out << ahead & _WINDOW
             self._number = descriptor.number
             self._begin_frame(timestamp, descriptor)
         return self._verdict(descriptor.ends_frame)
 
-    def recall(self, timestamp: int, descriptor: Descriptor) -> Verdict:
+    def recall(self, timestamp: int, payload: Payload) -> Verdict:
         """Return what becomes of a packet that comes late, or is sent again. Changes nothing."""
+        descriptor = payload.descriptor
+        if descriptor is None:
+            return Verdict.FORWARD
         return self._recall(timestamp, descriptor.frame.spatial, descriptor.ends_frame)
 
     def _begin_frame(self, timestamp: int, descriptor: Descriptor) -> None:
@@ -341,3 +347,6 @@ class IndicesSelection(_Selection):
             return False
         begins = indices.temporal == 0 and not indices.inter_picture
         return begins or indices.temporal <= self._reach[indices.spatial]
+
+
+Selection = DescriptorSelection | IndicesSelection

@@ -58,7 +58,7 @@ KNOWN: Mapping[str, Use] = {
     ABS_SEND_TIME: Use(False, True, "written by the node for the receiver's estimate (goog-remb)"),
     TRANSPORT_CC: Use(True, True, "numbers the packets of a link, for feedback and estimate both ways"),
     TRANSPORT_CC_02: Use(False, False, "offers feedback on request; the version before it does"),
-    DEPENDENCY_DESCRIPTOR: Use(False, False, "off until the node drops temporal layers of AV1 by it"),
+    DEPENDENCY_DESCRIPTOR: Use(True, True, "tells the layers of AV1 and H.264; rewritten for each slot"),
     GENERIC_FRAME_DESCRIPTOR: Use(False, False, "the dependency descriptor's forerunner"),
     GENERIC_FRAME_DESCRIPTOR_01: Use(False, False, "the dependency descriptor's forerunner"),
     VIDEO_ORIENTATION: Use(False, False, "Firefox cannot read it: let browsers rotate before encoding"),

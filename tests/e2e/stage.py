@@ -1,12 +1,13 @@
 """The people of one scenario and the browsers they sit at; it keeps the evidence when a scenario fails."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.e2e.person import Person
 from tests.support.bidi import BidiError
 from tests.support.browsers import Browser
+from tests.support.linkem import Conditions
 from tests.support.network import Client
 from tests.support.servers import Meeting, Service
 
@@ -70,7 +71,7 @@ class Stage:
         faults = {person.name: person.page.faults for person, _ in self._people if person.page.faults}
         storages = {person.page.storage: desk for person, desk in self._people}
         for storage, desk in storages.items():
-            desk.machine.link.set(delay_ms=0, jitter_ms=0, loss=0, burst=1, rate_kbps=0)
+            desk.machine.link.set(**asdict(Conditions()))
             await desk.browser.forget(storage)
         self._people.clear()
         assert not faults, f"exceptions nobody caught: {faults}"

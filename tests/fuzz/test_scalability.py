@@ -3,10 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.rtp.dependency_descriptor import Structure, move, read
-from sfu.rtp.payload import read_vp9
+from sfu.media.ports import Format
+from sfu.media.translation import Profile
+from sfu.rtp.dependency_descriptor import EXTENSION, Structure, move, read
+from sfu.rtp.payload import OPAQUE, describe, read_vp9
 from sfu.rtp.scalability import HIGHEST, DescriptorSelection, IndicesSelection, Verdict
 from tests.fuzz.damage import anything, search
+from tests.unit.media.stage import Publisher, screen
 from tests.unit.rtp import wire
 from tests.unit.rtp.encoder import MODES, Encoder
 
@@ -67,7 +70,7 @@ def test_selection_by_descriptors(packets: list[tuple[int, bytes, tuple[int, int
         if descriptor is not None:
             structure = descriptor.structure
             targets |= structure.every_target
-            assert selection.choose(timestamp, descriptor) in Verdict
+            assert selection.choose(timestamp, describe(OPAQUE, descriptor)) in Verdict
             assert selection.spatial <= HIGHEST
             announces = selection.announces
             assert announces is None or announces | targets == targets
@@ -87,3 +90,25 @@ def test_selection_by_layer_indices(packets: list[tuple[int, bytes, tuple[int, i
         assert said.indices is not None or verdict is Verdict.FORWARD
         assert -1 <= selection.spatial <= HIGHEST
         assert selection.needs_key_frame in (True, False)
+
+
+@search()
+@given(st.lists(st.tuples(timestamps, anything(DESCRIPTORS, 255), aims, st.booleans()), max_size=20))
+def test_slots_of_streams_with_descriptors(
+    packets: list[tuple[int, bytes, tuple[int, int] | None, bool]],
+) -> None:
+    """Whatever a publisher says of its layers, what is sent is well-formed."""
+    video = Format("AV1", "0", 98, None, 90_000)
+    publisher = Publisher(formats=[video], extensions={5: EXTENSION})
+    shown = screen(Profile((video,), ((EXTENSION, 9),)), rtx=False)
+    shown.slot.show(publisher.track, 720, 0.0)
+    shown.slot.give(publisher.layer, HIGHEST, 0.0)
+    for seq, (timestamp, value, aim, key) in enumerate(packets):
+        if aim is not None:
+            shown.slot.give(publisher.layer, aim[1], 0.0, spatial=aim[0])
+        payload, extensions = bytes((0x08 if key else 0,)) + b"frame", wire.two_byte({5: value})
+        publisher.send(seq, now=0.0, timestamp=timestamp, payload=payload, extensions=extensions)
+    sent = shown.link.take()
+    assert len(sent) == shown.slot.packets
+    shown.slot.nack([packet.seq for packet in sent], 0.0)
+    assert len(shown.link.take()) == len(sent)

@@ -33,6 +33,9 @@ IFF_NO_PI = 0x1000
 DATAGRAMS_PER_WAKE = 64
 LARGEST = 65536
 
+OPUS = frozenset({109, 111})
+"""Payload types that browsers send Opus under."""
+
 Direction = Literal["up", "down"]
 
 
@@ -42,7 +45,8 @@ class Conditions:
 
     `loss` is a share from 0 to 1. With `burst` > 1 losses come in runs of that mean length (Gilbert
     model). `jitter_ms` is added to the delay evenly from 0 up, so packets overtake each other. A rate
-    of 0 is no limit; a packet that would wait longer than `queue_ms` for its turn is dropped.
+    of 0 is no limit; a packet that would wait longer than `queue_ms` for its turn is dropped. RTP packets
+    of sound and of pictures are delayed by `sound_ms` and `picture_ms` more; reports of them are not.
     """
 
     delay_ms: float = 0.0
@@ -51,6 +55,27 @@ class Conditions:
     burst: float = 1.0
     rate_kbps: float = 0.0
     queue_ms: float = 300.0
+    sound_ms: float = 0.0
+    picture_ms: float = 0.0
+
+    def delay_of(self, packet: bytes) -> float:
+        """Return the delay of an IPv4 packet in ms, jitter apart."""
+        match _payload_type(packet):
+            case None:
+                return self.delay_ms
+            case payload_type if payload_type in OPUS:
+                return self.delay_ms + self.sound_ms
+            case _:
+                return self.delay_ms + self.picture_ms
+
+
+def _payload_type(packet: bytes) -> int | None:
+    """Return the payload type of an RTP packet; None if it is something else (RFC 7983, RFC 5761)."""
+    rtp = 4 * (packet[0] & 15) + 8 if packet else 0
+    if len(packet) < rtp + 12 or packet[9] != socket.IPPROTO_UDP or packet[rtp] >> 6 != 2:
+        return None
+    payload_type = packet[rtp + 1] & 0x7F
+    return None if 64 <= payload_type < 96 else payload_type
 
 
 @dataclass
@@ -89,7 +114,7 @@ class Pipe:
                 return
             sent_at = starts_at + len(packet) * 8 / (conditions.rate_kbps * 1000)
             self._sender_free_at = sent_at
-        delay_ms = conditions.delay_ms + self._random.uniform(0, conditions.jitter_ms)
+        delay_ms = conditions.delay_of(packet) + self._random.uniform(0, conditions.jitter_ms)
         heapq.heappush(self._waiting, (sent_at + delay_ms / 1000, next(self._order), packet))
 
     def take(self, now: float) -> list[bytes]:

@@ -12,6 +12,7 @@ from tests.support.network import network
 from tests.support.waiting import until_now
 
 PACKET = bytes(1000)
+"""Of no protocol."""
 
 
 def pipe(**conditions: float) -> Pipe:
@@ -49,6 +50,29 @@ def test_delay_rate_and_queue(conditions: dict[str, float], expected: list[float
         subject.put(PACKET, now=0.0)
     assert arrivals(subject) == pytest.approx(expected)
     assert subject.counters.overflowed == 3 - len(expected)
+
+
+def udp(payload: bytes) -> bytes:
+    """Return an IPv4 packet, of which nothing but what makes it one is filled in."""
+    return bytes((0x45, *bytes(8), 17, *bytes(18))) + payload
+
+
+@pytest.mark.parametrize(
+    ("packet", "delay_ms"),
+    [
+        (udp(bytes((0x80, 111)) + bytes(50)), 210),
+        (udp(bytes((0x90, 0x80 | 109)) + bytes(50)), 210),
+        (udp(bytes((0x80, 0x80 | 96)) + bytes(50)), 40),
+        (udp(bytes((0x80, 200)) + bytes(50)), 10),  # a sender report
+        (udp(bytes((0x16, 111)) + bytes(50)), 10),  # DTLS
+        (udp(bytes((0x80, 111))), 10),
+        (PACKET, 10),
+    ],
+)
+def test_sound_and_pictures_can_be_delayed_apart(packet: bytes, delay_ms: float) -> None:
+    subject = pipe(delay_ms=10, sound_ms=200, picture_ms=30)
+    subject.put(packet, now=0.0)
+    assert arrivals(subject) == pytest.approx([delay_ms / 1000])
 
 
 def test_a_queue_is_as_long_as_what_waits_in_it() -> None:

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.rtp.dependency_descriptor import Structure, read
-from sfu.rtp.payload import read_vp9
-from sfu.rtp.scalability import HIGHEST, DescriptorSelection, IndicesSelection, Verdict
+from sfu.rtp.dependency_descriptor import Descriptor, Structure, read
+from sfu.rtp.payload import OPAQUE, Payload, describe, read_vp9
+from sfu.rtp.scalability import HIGHEST, DescriptorSelection, IndicesSelection, Selection, Verdict
 from tests.unit.rtp.descriptors import Layout, Template, Written
 from tests.unit.rtp.encoder import MODES, EncodedFrame, Encoder, Mode, Packet, Reader
 
-Selection = DescriptorSelection | IndicesSelection
+
+def told(descriptor: Descriptor | None) -> Payload:
+    """Return what a packet says that says nothing but its descriptor."""
+    return OPAQUE if descriptor is None else describe(OPAQUE, descriptor)
 
 
 class Receiver:
@@ -28,8 +31,7 @@ class Receiver:
     def choose(self, packet: Packet) -> Verdict:
         if isinstance(self.selection, IndicesSelection):
             return self.selection.choose(packet.timestamp, packet.payload)
-        descriptor = self._reader.read(packet)
-        return Verdict.FORWARD if descriptor is None else self.selection.choose(packet.timestamp, descriptor)
+        return self.selection.choose(packet.timestamp, told(self._reader.read(packet)))
 
     def take(self, picture: Sequence[EncodedFrame]) -> list[EncodedFrame]:
         """Return the frames of a picture that came through, which they do whole, ending with one marker."""
@@ -204,7 +206,7 @@ def test_what_became_of_a_packet_is_recalled(
         descriptor = reader.read(packet)
         assert descriptor is not None
         if isinstance(receiver.selection, DescriptorSelection):
-            assert receiver.selection.recall(packet.timestamp, descriptor) is verdict
+            assert receiver.selection.recall(packet.timestamp, told(descriptor)) is verdict
         else:
             assert receiver.selection.recall(packet.timestamp, packet.payload) is verdict
 
@@ -222,7 +224,7 @@ def test_a_frame_that_was_lost_whole_goes_the_way_of_the_others(kind: Callable[[
             reader.read(Encoder(MODES["L3T1"]).encode(3)[0].packets[0])
             descriptor = reader.read(packet)
             assert descriptor is not None
-            assert receiver.selection.recall(packet.timestamp, descriptor) is verdict
+            assert receiver.selection.recall(packet.timestamp, told(descriptor)) is verdict
         else:
             assert receiver.selection.recall(packet.timestamp, packet.payload) is verdict
 
@@ -255,7 +257,7 @@ def test_what_is_announced_is_what_is_sent(mode: Mode, steps: list[Step]) -> Non
             for packet in frame.packets:
                 descriptor = reader.read(packet)
                 assert descriptor is not None
-                if selection.choose(packet.timestamp, descriptor) is Verdict.LEAVE_OUT:
+                if selection.choose(packet.timestamp, told(descriptor)) is Verdict.LEAVE_OUT:
                     missing |= descriptor.frame.needed & known
                     continue
                 said = descriptor.active if selection.announces is None else selection.announces
@@ -289,7 +291,7 @@ def test_what_a_browser_sent(stream: str, aim: tuple[int, int]) -> None:
             if marker == "1":
                 ended.add(timestamp)
             if isinstance(selection, DescriptorSelection):
-                verdict = selection.choose(int(timestamp), descriptor)
+                verdict = selection.choose(int(timestamp), told(descriptor))
             else:
                 data = bytes.fromhex(payload)
                 verdict = selection.choose(int(timestamp), read_vp9(data, 0, len(data)))
@@ -320,10 +322,10 @@ def test_a_packet_that_was_overtaken_goes_the_way_of_its_frame() -> None:
                 if not descriptor.starts_frame and picture == 0:
                     late.append((packet, descriptor))
                 else:
-                    selection.choose(packet.timestamp, descriptor)
+                    selection.choose(packet.timestamp, told(descriptor))
     assert {descriptor.frame.spatial for _, descriptor in late} == {0, 2}
     for packet, descriptor in late:
-        left_out = selection.choose(packet.timestamp, descriptor) is Verdict.LEAVE_OUT
+        left_out = selection.choose(packet.timestamp, told(descriptor)) is Verdict.LEAVE_OUT
         assert left_out is (descriptor.frame.spatial == 2)
 
 
@@ -335,7 +337,7 @@ def test_a_structure_of_other_layers_is_a_new_beginning() -> None:
             for packet in frame.packets:
                 descriptor = reader.read(packet)
                 assert descriptor is not None
-                assert selection.choose(packet.timestamp, descriptor) is not Verdict.LEAVE_OUT
+                assert selection.choose(packet.timestamp, told(descriptor)) is not Verdict.LEAVE_OUT
         assert selection.spatial == encoder.mode.spatial - 1
 
 
@@ -399,7 +401,7 @@ def test_what_is_discardable_is_not_missed() -> None:
         descriptor = read(Written(number, template, layout, attached=number == 0).value(), structure)
         assert descriptor is not None
         structure = descriptor.structure
-        assert (selection.choose(number, descriptor) is not Verdict.LEAVE_OUT) is sent
+        assert (selection.choose(number, told(descriptor)) is not Verdict.LEAVE_OUT) is sent
 
 
 def test_layers_that_a_stream_does_not_speak_of_are_not_left_out() -> None:

@@ -31,7 +31,7 @@ def read(*extmaps: str) -> Section:
         (extensions.ABS_SEND_TIME, False, True),
         (extensions.TRANSPORT_CC, True, True),
         (extensions.TRANSPORT_CC_02, False, False),
-        (extensions.DEPENDENCY_DESCRIPTOR, False, False),
+        (extensions.DEPENDENCY_DESCRIPTOR, True, True),
         (extensions.VIDEO_ORIENTATION, False, False),
         (extensions.ABS_CAPTURE_TIME, True, True),
         (extensions.PLAYOUT_DELAY, True, True),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { backoffMs } from "../../../web/static/lib/backoff.js";
-import { AUDIO_CODECS, choose, VIDEO_CODECS } from "../../../web/static/lib/codecs.js";
+import { acceptDescriptors, AUDIO_CODECS, choose, VIDEO_CODECS } from "../../../web/static/lib/codecs.js";
 import { Emitter } from "../../../web/static/lib/emitter.js";
 import { ParleyError, SENTENCES } from "../../../web/static/lib/errors.js";
 import { cameraLayers } from "../../../web/static/lib/layers.js";
@@ -51,6 +51,25 @@ test("one profile of each codec is offered, in our order", () => {
   assert.deepEqual(choose([], AUDIO_CODECS), []);
   const unsaid = { mimeType: "video/VP9", clockRate: 90000, sdpFmtpLine: "max-fs=12288;max-fr=60" };
   assert.deepEqual(choose([unsaid], VIDEO_CODECS), [unsaid]);
+});
+
+test("of a browser that can tell the layers of a stream, that is asked; others are left alone", () => {
+  const uri = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+  const offered = [
+    { uri: "urn:ietf:params:rtp-hdrext:sdes:mid", direction: "sendrecv" },
+    { uri, direction: "stopped" },
+  ];
+  /** @type {unknown[]} */
+  const asked = [];
+  const transceiver = (/** @type {object[]} */ extensions) =>
+    /** @type {any} */ ({
+      getHeaderExtensionsToNegotiate: () => structuredClone(extensions),
+      setHeaderExtensionsToNegotiate: (/** @type {object[]} */ wanted) => asked.push(wanted),
+    });
+  acceptDescriptors(transceiver(offered));
+  acceptDescriptors(transceiver([offered[0]]));
+  acceptDescriptors(/** @type {any} */ ({}));
+  assert.deepEqual(asked, [[offered[0], { uri, direction: "sendrecv" }]]);
 });
 
 test("a camera's largest layer is its own size, and no more layers are asked for than browsers send", () => {

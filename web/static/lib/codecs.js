@@ -38,6 +38,30 @@ export function choose(available, wanted) {
   });
 }
 
+const DEPENDENCY_DESCRIPTOR =
+  "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+
+/**
+ * @typedef {{uri: string, direction: string}} HeaderExtension
+ * @typedef {RTCRtpTransceiver & {
+ *   getHeaderExtensionsToNegotiate?: () => HeaderExtension[],
+ *   setHeaderExtensionsToNegotiate?: (extensions: HeaderExtension[]) => void,
+ * }} Negotiable
+ */
+
+/**
+ * Let a receiver of video be told which layers there are in what it gets. For AV1 nothing else says so;
+ * Chromium can, but does not offer it unasked.
+ * @param {Negotiable} transceiver
+ */
+export function acceptDescriptors(transceiver) {
+  const extensions = transceiver.getHeaderExtensionsToNegotiate?.() ?? [];
+  const descriptor = extensions.find(({ uri }) => uri === DEPENDENCY_DESCRIPTOR);
+  if (!descriptor) return;
+  descriptor.direction = "sendrecv";
+  transceiver.setHeaderExtensionsToNegotiate?.(extensions);
+}
+
 /**
  * @param {RTCRtpTransceiver} transceiver
  * @param {RTCRtpCapabilities | null} capabilities

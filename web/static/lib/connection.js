@@ -6,7 +6,7 @@
  * Slots are only ever added. It knows SDP as something to pass on, not to read.
  */
 
-import { preferCodecs } from "./codecs.js";
+import { acceptDescriptors, preferCodecs } from "./codecs.js";
 import { Emitter } from "./emitter.js";
 import { Sending } from "./sending.js";
 import { SlotLabels } from "./slots.js";
@@ -189,6 +189,7 @@ export class Connection extends Emitter {
     for (let i = 0; i < count; i++) {
       const transceiver = this.#pc.addTransceiver(kind, { direction: "recvonly" });
       preferCodecs(transceiver, RTCRtpReceiver.getCapabilities(kind), kind);
+      if (kind === "video") acceptDescriptors(transceiver);
       this.slots.push(new Slot(transceiver));
     }
   }
