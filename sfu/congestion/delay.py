@@ -39,7 +39,7 @@ BASE_WINDOW_MS = 10_000.0
 STANDING_MS = 8.0
 """A queue that was empty, or nearly, a moment ago is a burst's: it is no sign of overuse."""
 QUEUED_MS = 4.0
-"""A packet delayed by this much more than the least stood in the queue."""
+"""What was sent so long before the packet ahead of it came, the way apart, stood in the queue behind it."""
 BUSY_MEMORY = 0.7
 LEAST_BUSY_MS = 25.0
 REBASE_AFTER = 500
@@ -168,8 +168,8 @@ class DelayDetector:
             arrived = (ticks + shift) * MS_PER_TICK
             delay = arrived - sent
             least = delay if delay < least else least
-            if delay > queued_from and arrived > former:
-                busy_ms += arrived - former
+            if former - sent > queued_from:
+                busy_ms += arrived - former if arrived > former else 0.0
                 busy_octets += word & 0xFFFF
             former = arrived
             if sent - first_sent <= GROUP_MS:
@@ -198,7 +198,10 @@ class DelayDetector:
 
     @property
     def busy_bps(self) -> float | None:
-        """Return how fast packets arrived while they queued: the path's rate, however little is sent."""
+        """Return how fast packets came that stood in a queue: the path's rate, however little is sent.
+
+        None if there was hardly a queue: what was late came all at once.
+        """
         return None if self._busy_ms < LEAST_BUSY_MS else self._busy_octets * 8000 / self._busy_ms
 
     def _end_group(self, sent: float, complete: float) -> None:

@@ -26,6 +26,7 @@ FLOOD_MS, FLOOD_GROWTH_MS, FLOOD_SHARE = 45.0, 10.0, 0.75
 """A queue so long, grown so much since the last feedback, on a path that carries so little."""
 USUAL_MEMORY = 0.97
 AFTERMATH_S = 0.25
+STALL_FACTOR = 1.5
 POLICED_MS, POLICED_SHARE = 30.0, 0.15
 """Such losses with a shorter queue are a policer's, who lets a probe's burst through and no more."""
 FLOOD_FALL, FLOOD_LEAST_BPS, DELUGE_MS = 0.75, 400_000.0, 110.0
@@ -93,7 +94,7 @@ class Estimate:
         queue_ms, drain_s = self._queue_ms, DRAIN_S
         if self._flooded:
             queue_ms, drain_s = self.detector.delay_ms, FLOOD_DRAIN_S
-        if queue_ms <= DRAIN_QUEUE_MS:
+        if queue_ms <= DRAIN_QUEUE_MS or self._is_stall:
             return self.bps
         return self.bps * max(LEAST_DRAIN_SHARE, 1 - (queue_ms - DRAIN_QUEUE_MS / 2) / 1000 / drain_s)
 
@@ -136,7 +137,7 @@ class Estimate:
             return
         before = self.rate.decreased_at
         if not self._fall_if_flooded(arriving, now):
-            quiet = now < self._aftermath_until or self.detector.queue_ms < STANDING_MS
+            quiet = now < self._aftermath_until or self.detector.queue_ms < STANDING_MS or self._is_stall
             self.rate.update(Usage.NORMAL if quiet else self.detector.usage, arriving, self.rtt_s, now)
         if lowered or self.rate.decreased_at != before:
             self.overuses += 1
@@ -144,6 +145,15 @@ class Estimate:
         if lowered and self.detector.delay_ms < POLICED_MS and self.loss.share > POLICED_SHARE:
             self.rate.set(min(self.rate.bps, self.loss.bps))
             self.prober.beware(self.bps, now)
+
+    @property
+    def _is_stall(self) -> bool:
+        """Whether what was late came faster than the path is thought to carry: then it is not the path.
+
+        A busy machine, here or there, or a channel shared with others held it up for a moment.
+        """
+        busy_bps = self.detector.busy_bps
+        return busy_bps is None or busy_bps > STALL_FACTOR * self.rate.bps
 
     def _fall_if_flooded(self, arriving_bps: float | None, now: float) -> bool:
         """Go down at once if the path suddenly carries much less: its queue tells sooner than a trend.

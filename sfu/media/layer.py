@@ -11,7 +11,7 @@ from sfu.rtp import dependency_descriptor
 from sfu.rtp.history import History
 from sfu.rtp.missing import MissingPackets
 from sfu.rtp.packet import Packet
-from sfu.rtp.payload import READERS, SILENT, Indices, Payload, describe
+from sfu.rtp.payload import READERS, Indices, Payload, describe
 from sfu.rtp.reception import Reception
 from sfu.rtp.rtcp import ReportBlock, SenderReport
 from sfu.rtp.sequence import Seq, Unwrapper, nearest
@@ -177,7 +177,7 @@ class Layer:
         if voice is not None:
             voice.hear(packet)
         payload = READERS[codec](packet.data, packet.payload_start, packet.payload_end)
-        if track.descriptor_id and codec in SILENT:
+        if track.descriptor_id and not payload.size:
             payload = self._describe(packet, payload)
         packet.part(payload)
         self.packets += 1

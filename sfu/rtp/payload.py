@@ -231,8 +231,6 @@ def describe(payload: Payload, descriptor: Descriptor) -> Payload:
     return told
 
 
-SILENT = frozenset({"H264", "AV1"})
-"""Codecs whose payload says nothing of layers."""
 READERS: dict[str, Reader] = {
     "opus": read_audio,
     "red": read_audio,

@@ -40,11 +40,19 @@ MOST_ID = 14
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Whether an extension is accepted from publishers and on slots, and the reason."""
+    """Whether an extension is accepted from publishers and on slots, and the reason.
+
+    From publishers, if `codecs` has any, only with one of those as the first.
+    """
 
     publish: bool
     slot: bool
     reason: str
+    codecs: frozenset[str] = frozenset()
+
+    def is_accepted_with(self, codec: str) -> bool:
+        """Whether a publisher whose first codec is this may send it."""
+        return self.publish and (not self.codecs or codec in self.codecs)
 
 
 PASSED = Use(True, True, "carried from publisher to slot, not read")
@@ -58,7 +66,12 @@ KNOWN: Mapping[str, Use] = {
     ABS_SEND_TIME: Use(False, True, "written by the node for the receiver's estimate (goog-remb)"),
     TRANSPORT_CC: Use(True, True, "numbers the packets of a link, for feedback and estimate both ways"),
     TRANSPORT_CC_02: Use(False, False, "offers feedback on request; the version before it does"),
-    DEPENDENCY_DESCRIPTOR: Use(True, True, "tells the layers of AV1 and H.264; rewritten for each slot"),
+    DEPENDENCY_DESCRIPTOR: Use(
+        True,
+        True,
+        "tells the layers of AV1 and H.264; rewritten for each slot (with it, Chromium's VP8 says nothing)",
+        frozenset({"AV1", "H264"}),
+    ),
     GENERIC_FRAME_DESCRIPTOR: Use(False, False, "the dependency descriptor's forerunner"),
     GENERIC_FRAME_DESCRIPTOR_01: Use(False, False, "the dependency descriptor's forerunner"),
     VIDEO_ORIENTATION: Use(False, False, "Firefox cannot read it: let browsers rotate before encoding"),
@@ -97,12 +110,13 @@ def offered(section: Section) -> Iterator[Offered]:
             yield Offered(id, direction, uri)
 
 
-def accepted_from_publisher(section: Section, known: Mapping[str, Use]) -> Mapping[int, str]:
-    """Return the extensions, URI by id, that the client may send on this m-line."""
+def accepted_from_publisher(section: Section, known: Mapping[str, Use], codec: str) -> Mapping[int, str]:
+    """Return the extensions, URI by id, that the client may send on this m-line; `codec` is its first."""
     return {
         extension.id: extension.uri
         for extension in offered(section)
-        if extension.direction in ("", "sendrecv", "sendonly") and known.get(extension.uri, PASSED).publish
+        if extension.direction in ("", "sendrecv", "sendonly")
+        and known.get(extension.uri, PASSED).is_accepted_with(codec)
     }
 
 

@@ -118,7 +118,7 @@ def _publish(
     section: Section, mid: str, kind: Kind, codecs: tuple[Codec, ...], capabilities: Capabilities
 ) -> PublishPlan:
     """Accept what the client sends. Simulcast needs the rid extension, or its layers cannot be told apart."""
-    extensions = accepted_from_publisher(section, capabilities.extensions)
+    extensions = accepted_from_publisher(section, capabilities.extensions, codecs[0].name)
     rids = simulcast_rids(section, capabilities.most_rids) if RID in extensions.values() else ()
     ssrcs = signalled_ssrcs(section, capabilities.most_ssrcs)
     return PublishPlan(mid, kind, codecs, extensions, rids, ssrcs)

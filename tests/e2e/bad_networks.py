@@ -26,6 +26,7 @@ from tests.support.servers import CONTROL_PORT, Meeting, service
 BUSY_MACHINE = 3.0
 """How much worse things may be where all browsers and both services share two cores with others."""
 
+YIELDING = 15
 BEAT_S, LATE_S = 0.01, 0.02
 LATE_SHARE = 0.02
 """Where more than this share of short waits ends so late, browsers stall too: that is no network's doing."""
@@ -277,9 +278,15 @@ async def show(names: Sequence[str], browsers: Sequence[str]) -> None:
 
 @asynccontextmanager
 async def filming(net: Network, folder: Path) -> AsyncIterator[Desk]:
-    """Run the browser of those who publish, whose camera takes all the bits it may have."""
+    """Run the browser of those who publish, whose camera takes all the bits it may have.
+
+    Their machines would be others: they leave the time they must share here to the receiver and the node.
+    """
     machine = net.client()
-    async with chromium(machine.namespace, RED, folder, origin=origin(net), filming=texture_file) as browser:
+    running = chromium(
+        machine.namespace, RED, folder, origin=origin(net), filming=texture_file, yielding=YIELDING
+    )
+    async with running as browser:
         yield Desk(browser, machine)
 
 

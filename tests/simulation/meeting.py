@@ -42,9 +42,9 @@ class Network:
     """One receiver's. `steps` are (seconds from when the first one joins, bit/s).
 
     `burst` is the mean length of a loss burst in packets. `wifi` is (mean wait, longest outage) in
-    seconds, `reordering` a deviation in seconds. `flow` is (bit/s, times at which it goes on and off).
-    The receiver `joins` so many seconds after the first. Receivers whose networks name the same `shared`
-    bottleneck stand behind one; the first one's is built.
+    seconds, and how many outages there are in a second; `reordering` a deviation in seconds. `flow` is
+    (bit/s, times at which it goes on and off). The receiver `joins` so many seconds after the first.
+    Receivers whose networks name the same `shared` bottleneck stand behind one; the first one's is built.
     """
 
     steps: Sequence[tuple[float, float]] = ((0, 5e6),)
@@ -52,7 +52,7 @@ class Network:
     queue_octets: int = 64_000
     loss: float = 0.0
     burst: float = 0.0
-    wifi: tuple[float, float] | None = None
+    wifi: tuple[float, float, float] | None = None
     reordering: float = 0.0
     policed_bps: float = 0.0
     flow: tuple[float, Sequence[float]] | None = None
@@ -237,6 +237,6 @@ def _losses(network: Network, random: Random) -> Losses:
 
 def _jitter(network: Network, random: Random) -> Jitter:
     if network.wifi is not None:
-        wait_s, outage_s = network.wifi
-        return WiFi(random, wait_s=wait_s, outage_s=outage_s, outages_per_s=0.3)
+        wait_s, outage_s, outages_per_s = network.wifi
+        return WiFi(random, wait_s=wait_s, outage_s=outage_s, outages_per_s=outages_per_s)
     return Reordering(random, deviation_s=network.reordering) if network.reordering else NoJitter()

@@ -154,7 +154,7 @@ SCENARIOS = (
         "wifi",
         "Jitter of a busy Wi-Fi",
         "10 Mbit/s; packets wait 6 ms for the channel, and come in bursts; at times it is gone for 80 ms.",
-        (Network(((0, 10e6),), wifi=(0.006, 0.08)),),
+        (Network(((0, 10e6),), wifi=(0.006, 0.08, 0.3)),),
         30,
         (
             *joined(best_s=6),
@@ -167,6 +167,18 @@ SCENARIOS = (
             ),
             Target("Sound and picture apart", of(measures.apart_s, 2, 30), most=0.08, unit="ms"),
         ),
+    ),
+    Scenario(
+        "busy-machine",
+        "A receiver's machine with other things to do",
+        "1 Mbit/s for three cameras; packets wait 15 ms to be read, and now and then up to 150 ms.",
+        (Network(((0, 1e6),), wifi=(0.015, 0.15, 1.5)),),
+        40,
+        (
+            Target("Utilisation", of(measures.utilisation, 5, 40), least=0.66, unit="%"),
+            *unbroken(40, since=5),
+        ),
+        publishers=3,
     ),
     Scenario(
         "reordering",

@@ -238,10 +238,11 @@ async def chromium(
     *,
     origin: str,
     filming: Callable[[Sender, Path], Path] = colour_file,
+    yielding: int = 0,
 ) -> AsyncIterator[Browser]:
     """Run Chromium in the namespace. Its log, its profile and its camera are put into the folder.
 
-    `filming` writes what its camera shows.
+    `filming` writes what its camera shows. `yielding` is how nice it is to other processes, from 0 to 19.
     """
     camera, microphone = await asyncio.to_thread(filming, sender, folder), folder / "microphone.wav"
     await asyncio.to_thread(tone_file, sender, microphone)
@@ -252,7 +253,7 @@ async def chromium(
         f"--use-file-for-fake-audio-capture={microphone}",
     ]
     wanted = {"webSocketUrl": True, "goog:chromeOptions": {"binary": "/usr/bin/chromium", "args": arguments}}
-    argv = namespace.command("chromedriver", "--port=0")
+    argv = namespace.command("nice", "-n", str(yielding), "chromedriver", "--port=0")
     with Process(argv, folder / "chromium.log", env=_home(folder), exits=-signal.SIGTERM) as driver:
         port = await _printed(driver, r"started successfully on port (\d+)")
         async with http(namespace) as client:

@@ -22,7 +22,7 @@ from sfu.congestion.delay import (
     Usage,
     _TrendLine,
 )
-from tests.unit.congestion.path import CLOCK_S, Path, batches, bursts, steady, ticks, watch, word
+from tests.unit.congestion.path import CLOCK_S, PACKET, Path, batches, bursts, steady, ticks, watch, word
 
 TICK_MS = MS_PER_TICK
 
@@ -218,6 +218,17 @@ def test_frames_show_the_rate_of_a_path_that_is_mostly_idle() -> None:
 def test_a_path_that_was_never_busy_has_no_rate() -> None:
     detector = DelayDetector()
     watch(detector, Path(10e6), steady(500e3, 1.0, 5.0))
+    assert detector.busy_bps is None
+
+
+def test_what_comes_late_but_all_at_once_stood_in_no_queue_of_the_paths() -> None:
+    """A machine was busy; then it took in as fast as it could what had been waiting for it."""
+    detector, path = DelayDetector(), Path(10e6)
+    watch(detector, path, steady(500e3, 1.0, 2.0))
+    for began in (3.0, 3.2, 3.4):
+        times = list(steady(500e3, began, 0.15))
+        arrivals = [path.carry(PACKET, at) for at in times]
+        detector.observe([word(at) for at in times], [arrivals[-1]] * len(times), 0)
     assert detector.busy_bps is None
 
 

@@ -1,6 +1,6 @@
 """Of a scalable stream a slot is sent the spatial layers it was given, and what they refer to.
 
-Of VP9 by its own layer indices, of AV1 by the dependency descriptor.
+Of VP9 by its own layer indices, of AV1 by the dependency descriptor, as of VP8 that says nothing itself.
 """
 
 import struct
@@ -24,7 +24,7 @@ from tests.unit.rtp.encoder import Packet as Encoded
 
 OUR_ID, THEIR_ID = 12, 9
 MODE_NAMES = ("L1T3", "L3T1", "L3T3", "L3T3_KEY", "L2T2_KEY")
-codecs = pytest.mark.parametrize("codec", ["VP9", "AV1"])
+codecs = pytest.mark.parametrize("codec", ["VP9", "AV1", "VP8"])
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,20 @@ class Camera:
                 seq & 0xFFFF,
                 now=self.now,
                 timestamp=packet.timestamp,
-                payload=(packet.body if self.codec == "VP9" else self._av1(packet)) + b"/%d" % packet.frame,
+                payload=self._payload(packet) + b"/%d" % packet.frame,
                 marker=packet.marker,
-                extensions=wire.two_byte({OUR_ID: packet.descriptor}) if self.codec == "AV1" else b"",
+                extensions=b"" if self.codec == "VP9" else wire.two_byte({OUR_ID: packet.descriptor}),
             )
 
-    def _av1(self, packet: Encoded) -> bytes:
-        """Return an aggregation header: a new coded video sequence begins with the structure."""
-        begins = packet.descriptor[3] & 0x80 if len(packet.descriptor) > 3 else 0
-        return bytes((0x08 if begins else 0,))
+    def _payload(self, packet: Encoded) -> bytes:
+        """Return the beginning of a payload, which says of nothing but VP9 what layer it is of."""
+        begins = len(packet.descriptor) > 3 and packet.descriptor[3] & 0x80
+        match self.codec:
+            case "AV1":
+                return bytes((0x08 if begins else 0,))
+            case "VP8":
+                return bytes((0x10, 0 if begins else 1))
+        return packet.body
 
     def play(self, pictures: int, *, key: bool = False) -> None:
         self.send(*self.encode(pictures, key=key))

@@ -45,8 +45,17 @@ def read(*extmaps: str) -> Section:
 )
 def test_policy(uri: str, publish: bool, slot: bool) -> None:
     offered = read(f"5 {uri}")
-    assert accepted_from_publisher(offered, KNOWN) == ({5: uri} if publish else {})
+    assert accepted_from_publisher(offered, KNOWN, "AV1") == ({5: uri} if publish else {})
     assert accepted_on_slot(offered, KNOWN) == ({uri: 5} if slot else {})
+
+
+@pytest.mark.parametrize(
+    ("codec", "accepted"), [("AV1", True), ("H264", True), ("VP8", False), ("VP9", False)]
+)
+def test_descriptors_are_taken_of_what_says_nothing_of_its_layers(codec: str, accepted: bool) -> None:
+    """Given the choice, Chromium says it there alone, and nothing in a VP8 payload."""
+    offered = read(f"5 {extensions.DEPENDENCY_DESCRIPTOR}")
+    assert bool(accepted_from_publisher(offered, KNOWN, codec)) is accepted
 
 
 @pytest.mark.parametrize(
@@ -62,7 +71,7 @@ def test_policy(uri: str, publish: bool, slot: bool) -> None:
 )
 def test_direction_is_the_clients(direction: str, publish: bool, slot: bool) -> None:
     offered = read(f"5{direction} {UNKNOWN}")
-    assert bool(accepted_from_publisher(offered, KNOWN)) is publish
+    assert bool(accepted_from_publisher(offered, KNOWN, "AV1")) is publish
     assert bool(accepted_on_slot(offered, KNOWN)) is slot
 
 
@@ -76,23 +85,23 @@ def test_direction_is_mirrored_in_the_answer(direction: str, answered: str) -> N
 
 def test_attributes_of_an_extension_are_no_part_of_its_uri() -> None:
     offered = read(f"5 {extensions.AUDIO_LEVEL} vad=on")
-    assert accepted_from_publisher(offered, KNOWN) == {5: extensions.AUDIO_LEVEL}
+    assert accepted_from_publisher(offered, KNOWN, "AV1") == {5: extensions.AUDIO_LEVEL}
 
 
 def test_encrypted_extensions_are_not_taken_for_what_they_hide() -> None:
-    assert accepted_from_publisher(read(f"5 {extensions.ENCRYPT} {UNKNOWN}"), KNOWN) == {}
+    assert accepted_from_publisher(read(f"5 {extensions.ENCRYPT} {UNKNOWN}"), KNOWN, "AV1") == {}
 
 
 @pytest.mark.parametrize(
     "extmap", [f"0 {UNKNOWN}", f"15 {UNKNOWN}", f"4096 {UNKNOWN}", f"x {UNKNOWN}", "5", "5 ", ""]
 )
 def test_ids_beyond_one_byte_headers_and_broken_lines_are_left_out(extmap: str) -> None:
-    assert accepted_from_publisher(read(extmap), KNOWN) == {}
+    assert accepted_from_publisher(read(extmap), KNOWN, "AV1") == {}
 
 
 def test_ids_and_uris_are_used_once() -> None:
     offered = read("1 urn:a", "1 urn:b", "2 urn:a", "3 urn:c")
-    assert accepted_from_publisher(offered, KNOWN) == {1: "urn:a", 3: "urn:c"}
+    assert accepted_from_publisher(offered, KNOWN, "AV1") == {1: "urn:a", 3: "urn:c"}
 
 
 def test_one_id_for_two_extensions_in_a_bundle_is_refused() -> None:

@@ -15,6 +15,19 @@ const RIDS = ["q", "h", "f"];
 const BITRATES_BPS = { small: 150_000, medium: 500_000, large: 1_700_000 };
 
 /**
+ * What a source is offered as: its layers, and what is settled for as long as it is sent.
+ *
+ * A camera's layers come in three temporal layers by themselves, a screen must be asked for them: who cannot
+ * have all its frames is then sent every second or fourth. Browsers that cannot do that send all in one.
+ * @param {Source} source @param {{width: number, height: number}} size of the source's picture, in pixels
+ * @returns {RTCRtpEncodingParameters[]}
+ */
+export function encodingsOf(source, size) {
+  const temporal = source === "screen" ? { scalabilityMode: "L1T3" } : {};
+  return layersOf(source, size).map((layer) => ({ ...layer, ...temporal }));
+}
+
+/**
  * @param {Source} source
  * @param {{width: number, height: number}} size of the source's picture, in pixels
  * @param {string[] | null} [needed] RIDs of the layers that somebody needs, that of a layer alone being

@@ -7,7 +7,7 @@
  */
 
 import { preferCodecs } from "./codecs.js";
-import { amend, layersOf } from "./layers.js";
+import { amend, encodingsOf, layersOf } from "./layers.js";
 
 /**
  * @typedef {import("./protocol.js").Source} Source
@@ -33,7 +33,7 @@ export class Sending {
     this.#publication = publication;
     this.#transceiver = pc.addTransceiver(publication.track ?? kind, {
       direction: "sendonly",
-      sendEncodings: layersOf(source, publication),
+      sendEncodings: encodingsOf(source, publication),
     });
     preferCodecs(this.#transceiver, RTCRtpSender.getCapabilities(kind), kind);
   }
