@@ -71,7 +71,9 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
         clock=clock,
         secrets=load_secrets(settings.data),
         metrics=Metrics(),
-        database=Database(settings.database),
+        database=Database(
+            settings.database, readers=settings.database_readers, writers=settings.database_writers
+        ),
         fanout=Fanout(limits.event_outbox),
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
     )
@@ -160,7 +162,7 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
     tasks: list[asyncio.Task[None]] = []
     stop = asyncio.Event()
     try:
-        await ground.database.migrate()
+        await ground.database.prepare(ground.settings.database_wait_s)
         tasks += [
             asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(ground.database, nodes, stop)),

@@ -12,6 +12,7 @@ import click
 from yarl import URL
 
 from control.app import serve
+from control.database import DatabaseUrl, Unreachable, database_url
 from control.rates import Rate
 from control.settings import Limits, Network, Rates, Settings
 
@@ -63,7 +64,23 @@ class BaseUrlType(click.ParamType[URL]):
         return url.origin()
 
 
-BASE, NETWORKS, RATE = BaseUrlType(), NetworksType(), RateType()
+class DatabaseType(click.ParamType[DatabaseUrl]):
+    """The address of a database."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> DatabaseUrl:
+        """Return the address. What was given is not repeated: there may be a password in it."""
+        if not isinstance(value, str):
+            url: DatabaseUrl = value
+            return url
+        try:
+            return database_url(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+BASE, DATABASE, NETWORKS, RATE = BaseUrlType(), DatabaseType(), NetworksType(), RateType()
 DEFAULTS: dict[str, Any] = {**vars(Settings()), **vars(Rates()), **vars(Limits())}
 
 COUNT = click.IntRange(min=1)
@@ -96,8 +113,29 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "--database-url",
     "PARLEY_DATABASE_URL",
     "database_url",
-    str,
-    "SQLAlchemy URL; SQLite in the data folder if absent.",
+    DATABASE,
+    "postgresql://… or sqlite:///…; SQLite in the data folder if absent.",
+)
+@_option(
+    "--database-readers",
+    "PARLEY_DATABASE_READERS",
+    "database_readers",
+    COUNT,
+    "Connections to the database that read.",
+)
+@_option(
+    "--database-writers",
+    "PARLEY_DATABASE_WRITERS",
+    "database_writers",
+    COUNT,
+    "Connections to the database that write; SQLite has one.",
+)
+@_option(
+    "--database-wait-s",
+    "PARLEY_DATABASE_WAIT_S",
+    "database_wait_s",
+    SECONDS,
+    "How long the database may keep us waiting at the start.",
 )
 @_option(
     "--public-url",
@@ -186,7 +224,10 @@ def command(**options: Any) -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for library in ("aiosqlite", "alembic"):  # the one would log what people write, the other is chatty
         logging.getLogger(library).setLevel(logging.WARNING)
-    asyncio.run(serve(settings))
+    try:
+        asyncio.run(serve(settings))
+    except Unreachable as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _settings(options: dict[str, Any]) -> Settings:

@@ -1,4 +1,4 @@
-"""The database: tables' common base, transactions, migration.
+"""The database: tables' common base, transactions, migration. SQLite, or PostgreSQL by its URL.
 
 A request's route opens one transaction with `read` or `write`; services and stores work inside it and
 never commit. What must happen only once a change has lasted, such as telling listeners, is left with
@@ -6,8 +6,12 @@ never commit. What must happen only once a change has lasted, such as telling li
 
 SQLite takes one writer at a time, so writers queue in the pool for their one connection, and say at once
 (BEGIN IMMEDIATE) that they will write: a transaction that began by reading could be refused half way.
+PostgreSQL takes many, who lock what they are about to change. Now and then it must end one of two that
+wait for each other; that is no fault, and `is_conflict` tells it, to be tried again (`control.edge`).
 """
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,17 +20,28 @@ from typing import Any
 
 import alembic.command
 from alembic.config import Config
-from sqlalchemy import Connection, DateTime, Dialect, MetaData, String, event, text
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import URL, Connection, DateTime, Dialect, MetaData, String, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
+log = logging.getLogger(__name__)
+
+DatabaseUrl = URL
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 POOL_WAIT_S = 10
-READERS = 8
-WRITERS = 8
+CONNECT_S = 5
+RETRY_S = 1.0
+STATEMENT_S = 15
+"""A query, or a wait for a lock, that takes longer is given up."""
 
 _AFTER_COMMIT = "after_commit"
+_CONFLICTS = frozenset({"40001", "40P01"})
+"""SQLSTATEs serialization_failure and deadlock_detected."""
+_MIGRATION_LOCK = 0x7061726C6579
 
 
 class Moment(TypeDecorator[datetime]):
@@ -64,12 +79,20 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: Moment(), str: String(32)}  # noqa: RUF012 - SQLAlchemy's own form
 
 
+class Unreachable(Exception):
+    """The database does not answer, or not to us; says which, and why."""
+
+
 class Database:
     """Where transactions come from."""
 
-    def __init__(self, url: str) -> None:
-        self._writing = _engine(url, "BEGIN IMMEDIATE", sqlite_pool=1, pool=WRITERS)
-        self._reading = _engine(url, "BEGIN", sqlite_pool=READERS, pool=READERS)
+    def __init__(self, url: DatabaseUrl, *, readers: int, writers: int) -> None:
+        """Keep at most so many connections open that read, and that write; of SQLite only one writes."""
+        self._name = url.render_as_string(hide_password=True)
+        is_sqlite = url.get_backend_name() == "sqlite"
+        make = _sqlite if is_sqlite else _postgresql
+        self._writing = make(url, "BEGIN IMMEDIATE", 1 if is_sqlite else writers)
+        self._reading = make(url, "BEGIN", readers)
         self._writer = async_sessionmaker(self._writing, expire_on_commit=False)
         self._reader = async_sessionmaker(self._reading, expire_on_commit=False)
 
@@ -88,6 +111,19 @@ class Database:
         for call in session.info.pop(_AFTER_COMMIT, ()):
             call()
 
+    async def prepare(self, within_s: float) -> None:
+        """Bring the tables up to date once the database answers. Raises `Unreachable` after so long."""
+        waited_s = 0.0
+        while True:
+            try:
+                return await self.migrate()
+            except OperationalError as error:
+                if waited_s >= within_s:
+                    raise Unreachable(f"{self._name} does not answer: {error.orig}") from error
+                log.warning("%s does not answer yet: %s", self._name, error.orig)
+            await asyncio.sleep(RETRY_S)
+            waited_s += RETRY_S
+
     async def migrate(self, revision: str = "head") -> None:
         """Bring the tables to `revision`, up or down."""
         async with self._writing.begin() as connection:
@@ -104,6 +140,21 @@ class Database:
         await self._writing.dispose()
 
 
+def database_url(text: str) -> DatabaseUrl:
+    """Return the address of a database, with the driver that is used for it. Raises ValueError."""
+    try:
+        url = make_url(text)
+        return url.set(drivername=DRIVERS[url.get_backend_name()])
+    except (ArgumentError, KeyError) as error:
+        kinds = " or ".join(f"{kind}://" for kind in DRIVERS)
+        raise ValueError(f"not the address of a database, which begins with {kinds}") from error
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Whether the transaction was ended for the sake of another one: tried again, it may well succeed."""
+    return getattr(error.orig, "sqlstate", None) in _CONFLICTS
+
+
 def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
     """Have `call` called once the session's transaction has been committed, or never."""
     session.info.setdefault(_AFTER_COMMIT, []).append(call)
@@ -113,25 +164,37 @@ def _migrate(connection: Connection, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    if revision == "base":
-        alembic.command.downgrade(config, revision)
-    else:
-        alembic.command.upgrade(config, revision)
+    if connection.dialect.name == "postgresql":  # of SQLite's writers only one is here at a time
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    present = MigrationContext.configure(connection).get_current_revision() or "base"
+    is_down = revision != "head" and revision < present  # "base", then "v0001" and so on
+    (alembic.command.downgrade if is_down else alembic.command.upgrade)(config, revision)
 
 
-def _engine(url: str, begin: str, *, sqlite_pool: int, pool: int) -> AsyncEngine:
-    sqlite = url.startswith("sqlite")
-    engine = create_async_engine(
+def _sqlite(url: URL, begin: str, connections: int) -> AsyncEngine:
+    engine = _engine(url, connections)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _postgresql(url: URL, _begin: str, connections: int) -> AsyncEngine:
+    limits_ms = {"statement_timeout": STATEMENT_S, "idle_in_transaction_session_timeout": 2 * STATEMENT_S}
+    options = " ".join(f"-c {name}={1000 * seconds}" for name, seconds in limits_ms.items())
+    arguments = {"connect_timeout": CONNECT_S, "tcp_user_timeout": 1000 * STATEMENT_S, "options": options}
+    return _engine(url, connections, connect_args=arguments, pool_pre_ping=True)
+
+
+def _engine(url: URL, connections: int, **options: Any) -> AsyncEngine:
+    return create_async_engine(
         url,
-        pool_size=sqlite_pool if sqlite else pool,
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
         hide_parameters=True,
+        **options,
     )
-    if sqlite:
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: Any) -> None:

@@ -20,6 +20,11 @@ class Metrics:
         self.refusals = Counter(
             "parley_control_refusals", "Requests refused, by reason.", ["reason"], registry=self.registry
         )
+        self.conflicts = Counter(
+            "parley_control_conflicts",
+            "Transactions that the database ended for the sake of others, and that were tried again.",
+            registry=self.registry,
+        )
         self.sockets = Gauge("parley_control_event_sockets", "Open event WebSockets.", registry=self.registry)
         self.sockets_closed = Counter(
             "parley_control_event_sockets_closed", "Event WebSockets closed by us, by reason.", ["reason"],

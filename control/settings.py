@@ -6,6 +6,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from control.database import DatabaseUrl, database_url
 from control.rates import Rate
 
 Network = IPv4Network | IPv6Network
@@ -51,7 +52,10 @@ class Settings:
     host: str = "0.0.0.0"  # noqa: S104 - a server is reached from outside by default
     port: int = 8080
     data: Path = Path("data")
-    database_url: str | None = None
+    database_url: DatabaseUrl | None = None
+    database_readers: int = 8
+    database_writers: int = 8
+    database_wait_s: float = 30.0
     public_url: URL | None = None
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE
@@ -66,6 +70,6 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
     @property
-    def database(self) -> str:
+    def database(self) -> DatabaseUrl:
         """The database's address: the one set, else SQLite in the data folder."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.data.resolve() / 'control.sqlite'}"
+        return self.database_url or database_url(f"sqlite:///{self.data.resolve() / 'control.sqlite'}")

@@ -18,7 +18,10 @@ class ChatMessage(Base):
     """One line. A system line has no author and no client id."""
 
     __tablename__ = "messages"
-    __table_args__ = (UniqueConstraint("meeting_id", "author_id", "client_id"),)
+    __table_args__ = (
+        UniqueConstraint("meeting_id", "author_id", "client_id"),
+        {"postgresql_partition_by": "HASH (meeting_id)"},
+    )
 
     meeting_id: Mapped[str] = mapped_column(ForeignKey("meetings.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

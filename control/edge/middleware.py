@@ -1,6 +1,8 @@
 """The way in and out of every request: named, counted, logged, checked, and never a bare traceback."""
 
+import asyncio
 import logging
+import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,6 +11,7 @@ from aiohttp import hdrs, web
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from control.database import is_conflict
 from control.edge.answers import from_framework, refusal
 from control.edge.caller import CALLER, identify, refuse_cross_site
 from control.edge.headers import CSP_NONCE, REQUEST_ID, new_nonce
@@ -19,6 +22,8 @@ from control.settings import Settings
 log = logging.getLogger(__name__)
 
 UPGRADED = 101
+CONFLICT_RETRIES = 4
+CONFLICT_WAIT_S = 0.05
 ROUTINE = frozenset({"/internal/nodes/report", "/healthz", "/readyz", "/metrics"})
 """Routes that machines call every few seconds: they would drown what people do."""
 
@@ -32,7 +37,7 @@ class Edge:
         self._settings = settings
         self._metrics = metrics
         self._cookies = cookies
-        self.middlewares = (self.record, self.translate, self.admit)
+        self.middlewares = (self.record, self.translate, self.admit, self.retry)
 
     @web.middleware
     async def record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -78,6 +83,22 @@ class Edge:
         """Learn who calls, and refuse what another site's page sent."""
         request[CALLER] = identify(request, self._settings.trusted_proxies, self._settings.public_url)
         refuse_cross_site(request, self._cookies)
+        return await handler(request)
+
+    @web.middleware
+    async def retry(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Begin anew, after a moment, when the database ended a transaction for the sake of another one.
+
+        A handler that was ended so has changed nothing, and its request's body can be read again.
+        """
+        for attempt in range(CONFLICT_RETRIES):
+            try:
+                return await handler(request)
+            except OperationalError as error:
+                if not is_conflict(error):
+                    raise
+            self._metrics.conflicts.inc()
+            await asyncio.sleep(random.uniform(0, CONFLICT_WAIT_S * 2**attempt))  # noqa: S311 - not a secret
         return await handler(request)
 
     def _refuse(self, request: web.Request, refused: Refused) -> web.Response:

@@ -3,24 +3,18 @@
 import asyncio
 import os
 import signal
-import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import jwt
 
+from tests.support.ports import free_ports
+
 TIMEOUT_S = 60
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago, for TCP; media's UDP port is one of them."""
-    with ExitStack() as closing:
-        sockets = [closing.enter_context(socket.create_server(("", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ Starts what `parley run` starts, on free ports, with no limits on how fast one a
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ import click
 from tests.load.cli import Request, options, report, visit
 from tests.load.outcome import Visit
 from tests.load.process import Server
+from tests.support.ports import free_ports
 
 _START_S = 90.0
 _POLL_S = 0.1
@@ -33,7 +33,7 @@ class ServiceFailed(Exception):
 @contextlib.asynccontextmanager
 async def service(folder: Path) -> AsyncIterator[str]:
     """Run control and a node on loopback; give control's URL once both are ready. Raises ServiceFailed."""
-    control, signal, media = _free_ports()
+    control, signal, media = free_ports(3)
     settings = {
         "PARLEY_CONTROL_HOST": "127.0.0.1",
         "PARLEY_CONTROL_PORT": str(control),
@@ -69,14 +69,6 @@ async def _ready(server: Server, url: str) -> None:
                         return
             await asyncio.sleep(_POLL_S)
     raise ServiceFailed(f"the service does not start:\n{server.last_words}")
-
-
-def _free_ports() -> tuple[int, int, int]:
-    """Return two TCP ports and a UDP port that were free a moment ago."""
-    with socket.socket() as first, socket.socket() as second, socket.socket(type=socket.SOCK_DGRAM) as third:
-        for sock in (first, second, third):
-            sock.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1], third.getsockname()[1]
 
 
 async def visit_own(request: Request) -> Visit:

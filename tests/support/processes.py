@@ -16,7 +16,7 @@ class ProcessError(AssertionError):
 
 
 class Process:
-    """A running child; as a context manager it is stopped with SIGTERM and must then exit with `exits`."""
+    """A running child; as a context manager it is stopped with the signal `by` and must exit with `exits`."""
 
     def __init__(
         self,
@@ -24,10 +24,12 @@ class Process:
         log: Path,
         *,
         env: Mapping[str, str] | None = None,
+        by: signal.Signals = signal.SIGTERM,
         exits: int = 0,
     ) -> None:
         self.argv = list(argv)
         self.log = log
+        self._by = by
         self._exits = exits
         with log.open("wb") as output:
             self._child = subprocess.Popen(
@@ -58,14 +60,14 @@ class Process:
     def stop(self) -> None:
         """End the process; raise `ProcessError` if it does not go, or not with the exit code it should."""
         self.alive()
-        self._child.send_signal(signal.SIGTERM)
+        self._child.send_signal(self._by)
         try:
             code = self._child.wait(STOP_DEADLINE_S)
         except subprocess.TimeoutExpired as error:
             self.kill()
-            raise self._failure(f"still there {STOP_DEADLINE_S:g} s after SIGTERM") from error
+            raise self._failure(f"still there {STOP_DEADLINE_S:g} s after {self._by.name}") from error
         if code != self._exits:
-            raise self._failure(f"ended with {code} after SIGTERM, not with {self._exits}")
+            raise self._failure(f"ended with {code} after {self._by.name}, not with {self._exits}")
 
     def kill(self) -> None:
         """End the process at once, if it still runs."""

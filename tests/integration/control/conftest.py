@@ -1,19 +1,22 @@
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import sqlalchemy
 from aiohttp import web
 from yarl import URL
 
 from control.app import build
+from control.database import database_url
 from control.keys import load_secrets
 from control.rates import Rate
 from control.settings import Limits, Rates, Settings
 from tests.integration.control.harness import Control, Hands
+from tests.support.postgres import Postgres, postgres
 
 PLENTY = Rates(**{field.name: Rate(10_000, 1) for field in dataclasses.fields(Rates)})
 
@@ -33,9 +36,24 @@ async def running(settings: Settings, clock: Hands) -> AsyncIterator[Control]:
         await runner.cleanup()
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Postgres]:
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> sqlalchemy.URL:
+    """The address of an empty database, of each kind there is."""
+    if request.param == "sqlite":
+        return database_url(f"sqlite:///{tmp_path / 'test.sqlite'}")
+    running: Postgres = request.getfixturevalue("server")
+    return database_url(running.make_database())
+
+
 @pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """Starts a control service with these settings, on the test's folder; more than once if asked."""
+async def start(tmp_path: Path, database: sqlalchemy.URL) -> AsyncIterator[Start]:
+    """Starts a control service with these settings, on the test's database; more than once if asked."""
     clock = Hands()
     async with AsyncExitStack() as stack:
 
@@ -44,6 +62,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         ) -> Control:
             usual = {
                 "data": tmp_path / "data",
+                "database_url": database,
                 "bcrypt_cost": 4,
                 "rates": rates,
                 "limits": limits or Limits(),

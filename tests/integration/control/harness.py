@@ -1,6 +1,7 @@
 """A running control service, its clock in the test's hand, and clients that speak HTTP to it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
@@ -9,12 +10,33 @@ from uuid import uuid4
 
 import aiohttp
 import msgspec
+import sqlalchemy
 from yarl import URL
 
 from control.keys import Secrets
 from sfu.contract.operations import CONTROL_AUDIENCE, Load, NodeEvent, Report, sign_token
 
 PASSWORD = "correct horse battery"
+
+
+SYNCHRONOUS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+
+
+@contextmanager
+def connected(database: sqlalchemy.URL) -> Iterator[sqlalchemy.Connection]:
+    """Reach a database past the service."""
+    engine = sqlalchemy.create_engine(database.set(drivername=SYNCHRONOUS[database.get_backend_name()]))
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def rows(database: sqlalchemy.URL, query: str) -> list[tuple[Any, ...]]:
+    """Return what the database itself answers."""
+    with connected(database) as connection:
+        return [tuple(row) for row in connection.execute(sqlalchemy.text(query))]
 
 
 class Hands:

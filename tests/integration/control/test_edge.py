@@ -6,6 +6,7 @@ from ipaddress import ip_network
 import pytest
 from yarl import URL
 
+from control.database import database_url
 from control.meetings import store
 from control.settings import Limits
 from tests.integration.control.conftest import Start
@@ -220,12 +221,12 @@ async def test_what_a_bug_says_stays_in_the_log(start: Start, monkeypatch, caplo
 
 
 async def test_a_database_that_is_gone_is_told_plainly(start: Start, tmp_path) -> None:
-    control = await start()
+    control = await start(database_url=database_url(f"sqlite:///{tmp_path / 'gone.sqlite'}"))
     ann = await control.person()
     assert (await ann.get("/readyz")).status == 200
-    for file in (tmp_path / "data").glob("control.sqlite*"):
+    for file in tmp_path.glob("gone.sqlite*"):
         file.unlink()
-    (tmp_path / "data" / "control.sqlite").mkdir()
+    (tmp_path / "gone.sqlite").mkdir()
     replies = await asyncio.gather(*(ann.get("/api/meetings") for _ in range(10)))
     assert {reply.status for reply in replies} <= {200, 503}
     assert (await ann.get("/healthz")).status == 200

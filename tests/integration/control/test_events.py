@@ -1,19 +1,17 @@
 import asyncio
 import itertools
 import socket
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import sqlalchemy
 from aiohttp import WSMsgType, WSServerHandshakeError
 
 from control.events import store
 from control.settings import Limits
 from tests.integration.control.conftest import Start
-from tests.integration.control.harness import Client, Control
+from tests.integration.control.harness import Client, Control, rows
 from tests.integration.control.test_chat import say
 from tests.support.waiting import until
 
@@ -131,14 +129,13 @@ async def test_what_is_no_longer_kept_is_a_reset(start: Start, after: int, reset
         assert (await frames(ear, 1))[0]["id"] == 7
 
 
-async def test_only_the_latest_events_are_kept(start: Start, tmp_path: Path) -> None:
+async def test_only_the_latest_events_are_kept(start: Start, database: sqlalchemy.URL) -> None:
     control = await start(limits=Limits(event_history=3))
     ann = await control.person("Ann")
     code = await meeting_of(control, ann)
     for number in range(store.PRUNE_EVERY - 1):
         await say(ann, code, f"m{number}")
-    with closing(sqlite3.connect(tmp_path / "data" / "control.sqlite")) as connection:
-        numbers = [number for (number,) in connection.execute("SELECT number FROM events ORDER BY number")]
+    numbers = [number for (number,) in rows(database, "SELECT number FROM events ORDER BY number")]
     assert numbers == [store.PRUNE_EVERY - 2, store.PRUNE_EVERY - 1, store.PRUNE_EVERY]
 
 

@@ -1,12 +1,10 @@
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy
 from aiohttp import web
 
 from sfu.contract.operations import (
@@ -20,7 +18,7 @@ from sfu.contract.operations import (
     verify_token,
 )
 from tests.integration.control.conftest import Start
-from tests.integration.control.harness import Client, Control
+from tests.integration.control.harness import Client, Control, rows
 from tests.support.waiting import until
 
 
@@ -164,17 +162,13 @@ async def test_a_node_that_falls_silent_has_lost_its_people(start: Start) -> Non
     assert await call.events() == ["joined", "left"]
 
 
-async def test_a_node_that_stays_away_is_forgotten(start: Start, tmp_path: Path) -> None:
+async def test_a_node_that_stays_away_is_forgotten(start: Start, database: sqlalchemy.URL) -> None:
     call = await call_on(await start(node_lease_s=0.5))
     assert (await call.control.report(call.entered(5))).json == {"acknowledged": 5}
     call.control.clock.forward(24 * 3600 + 1)
 
     async def nodes() -> int:
-        with closing(sqlite3.connect(tmp_path / "data" / "control.sqlite")) as connection:
-            return sum(
-                connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for table in ("nodes", "boots")
-            )
+        return sum(rows(database, f"SELECT count(*) FROM {table}")[0][0] for table in ("nodes", "boots"))
 
     await until("the node forgotten", nodes, accept=lambda count: count == 0)
     assert (await call.control.report()).json == {"acknowledged": 0}

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import stat
 import sys
 from pathlib import Path
@@ -13,19 +12,13 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
+from tests.support.ports import free_ports
 from tests.support.waiting import until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_starts_on_nothing_and_stops_when_told(tmp_path: Path, number: signal.Signals) -> None:
-    data, port = tmp_path / "data", free_port()
+    data, (port,) = tmp_path / "data", free_ports(1)
     environment = os.environ | {
         "PARLEY_DATA": str(data),
         "PARLEY_CONTROL_PORT": str(port),
@@ -74,3 +67,22 @@ async def test_it_starts_on_nothing_and_stops_when_told(tmp_path: Path, number: 
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     for name in ("ticket-signing.pem", "ticket-verifying.pem", "cluster.secret", "session.secret"):
         assert stat.S_IMODE((data / name).stat().st_mode) == 0o600
+
+
+async def test_without_its_database_it_says_so_and_ends(tmp_path: Path) -> None:
+    """After a while: the two may have been started together. It tells no password."""
+    (port,) = free_ports(1)
+    environment = os.environ | {
+        "PARLEY_DATA": str(tmp_path / "data"),
+        "PARLEY_DATABASE_URL": f"postgresql://parley:hush@127.0.0.1:{port}/parley",
+        "PARLEY_DATABASE_WAIT_S": "1",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "control.cli", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    _, printed = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 1
+    said = printed.decode()
+    assert f"Error: postgresql+psycopg://parley:***@127.0.0.1:{port}/parley does not answer" in said
+    assert "does not answer yet" in said
+    assert "hush" not in said

@@ -86,5 +86,5 @@ def test_settings_that_make_no_sense_are_refused(settings: list[Settings], argum
 
 
 def test_the_embedded_database_is_in_the_data_folder(tmp_path: Path) -> None:
-    assert Settings(data=tmp_path).database == f"sqlite+aiosqlite:///{tmp_path}/control.sqlite"
+    assert str(Settings(data=tmp_path).database) == f"sqlite+aiosqlite:///{tmp_path}/control.sqlite"
     assert Settings(database_url="postgresql+psycopg://db/x").database == "postgresql+psycopg://db/x"

@@ -108,13 +108,19 @@ class Seat:
         grants = (self.downlink.grants[slot.mid] for slot in self.video)
         return [None if grant.option is None else grant.option.rank for grant in grants]
 
-    def hear(self, now: float, *, delay_s: float = 0.03, packets: int = 10, lost: int = 0) -> None:
-        """Let feedback come on packets that were sent just now: the last ones were lost."""
+    def hear(
+        self, now: float, *, delay_s: float = 0.03, packets: int = 10, lost: int = 0, pace_s: float = 0.004
+    ) -> None:
+        """Let feedback come on packets that were sent just now: the last ones were lost.
+
+        The others arrived one every `pace_s`.
+        """
         sent = self.link.sent
         assert sent is not None
         arrivals = []
         for at in range(packets):
             left = now - 0.05 + 0.004 * at
             number = sent.note(int(left * 1e6), 1000)
-            arrivals.append(int((left + delay_s + 5000) * TICKS_PER_S) if at < packets - lost else -1)
+            arrived = now - 0.05 + pace_s * at + delay_s + 5000
+            arrivals.append(int(arrived * TICKS_PER_S) if at < packets - lost else -1)
         self.downlink.hear(Feedback(number + 1 - packets & 0xFFFF, 0, arrivals), now)

@@ -122,7 +122,7 @@ def test_while_a_queue_is_emptied_not_even_that() -> None:
     for at in range(20):
         seat.hear(now + 0.05 * at)
     for at in range(20, 24):
-        seat.hear(now + 0.05 * at, delay_s=2.0)
+        seat.hear(now + 0.05 * at, delay_s=2.0 + 0.15 * (at - 20), pace_s=0.02)
     assert seat.downlink.estimate.is_draining
     seat.share(now + 1.3)
     assert seat.ranks() == [None]
