@@ -23,6 +23,7 @@ from control.edge.headers import protect
 from control.edge.html import set_up_templates
 from control.edge.middleware import Edge
 from control.events.fanout import Fanout
+from control.events.relay import Relay
 from control.events.routes import EventRoutes
 from control.events.service import Events
 from control.events.sockets import Sockets
@@ -59,6 +60,7 @@ class Ground:
     metrics: Metrics
     database: Database
     fanout: Fanout
+    relay: Relay | None
     passwords: Passwords
 
 
@@ -66,18 +68,22 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     """Return the application. It makes missing secrets, and migrates its database when it starts."""
     ensure_secrets(settings.data)
     limits = settings.limits
+    metrics, fanout = Metrics(), Fanout(limits.event_outbox)
+    database = Database(
+        settings.database, readers=settings.database_readers, writers=settings.database_writers
+    )
+    relay = Relay(settings.redis_url, database, fanout, metrics) if settings.redis_url else None
     ground = Ground(
         settings=settings,
         clock=clock,
         secrets=load_secrets(settings.data),
-        metrics=Metrics(),
-        database=Database(
-            settings.database, readers=settings.database_readers, writers=settings.database_writers
-        ),
-        fanout=Fanout(limits.event_outbox),
+        metrics=metrics,
+        database=database,
+        fanout=fanout,
+        relay=relay,
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
     )
-    events = Events(ground.database, ground.fanout, limits.event_history)
+    events = Events(database, fanout, (relay or fanout).announce, limits.event_history)
     commands = Commands(clock)
     nodes = Nodes(clock, People(events), commands, ground.metrics, settings.node_lease_s)
     edge = Edge(settings, ground.metrics, COOKIES)
@@ -167,9 +173,13 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
             asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(ground.database, nodes, stop)),
         ]
+        if ground.relay is not None:
+            tasks.append(asyncio.create_task(ground.relay.run()))
         yield
     finally:
         sender.stop()
+        if ground.relay is not None:
+            ground.relay.stop()
         stop.set()
         await asyncio.gather(*tasks, return_exceptions=True)
         ground.passwords.close()

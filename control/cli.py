@@ -80,7 +80,26 @@ class DatabaseType(click.ParamType[DatabaseUrl]):
             self.fail(str(error), param, ctx)
 
 
-BASE, DATABASE, NETWORKS, RATE = BaseUrlType(), DatabaseType(), NetworksType(), RateType()
+class RedisType(click.ParamType[str]):
+    """The address of a Redis."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address. What was given is not repeated: there may be a password in it."""
+        text = str(value)
+        if not text.startswith(("redis://", "rediss://", "unix://")):
+            self.fail("not an address of Redis: redis://…, rediss://… or unix://…", param, ctx)
+        return text
+
+
+BASE, DATABASE, NETWORKS, RATE, REDIS = (
+    BaseUrlType(),
+    DatabaseType(),
+    NetworksType(),
+    RateType(),
+    RedisType(),
+)
 DEFAULTS: dict[str, Any] = {**vars(Settings()), **vars(Rates()), **vars(Limits())}
 
 COUNT = click.IntRange(min=1)
@@ -136,6 +155,13 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "database_wait_s",
     SECONDS,
     "How long the database may keep us waiting at the start.",
+)
+@_option(
+    "--redis-url",
+    "PARLEY_REDIS_URL",
+    "redis_url",
+    REDIS,
+    "redis://… if there are several control processes: they tell each other of events.",
 )
 @_option(
     "--public-url",

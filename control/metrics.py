@@ -2,43 +2,35 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+PREFIX = "parley_control"
+
 
 class Metrics:
     """The counters of one control process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "parley_control_requests",
-            "Requests answered.",
-            ["method", "route", "status"],
-            registry=self.registry,
-        )
+        self.requests = self._counter("requests", "Requests answered.", "method", "route", "status")
         self.request_s = Histogram(
-            "parley_control_request_seconds", "Time to answer.", ["route"], registry=self.registry
+            f"{PREFIX}_request_seconds", "Time to answer.", ["route"], registry=self.registry
         )
-        self.refusals = Counter(
-            "parley_control_refusals", "Requests refused, by reason.", ["reason"], registry=self.registry
+        self.refusals = self._counter("refusals", "Requests refused, by reason.", "reason")
+        self.conflicts = self._counter(
+            "conflicts", "Transactions that the database ended for the sake of others; they were tried again."
         )
-        self.conflicts = Counter(
-            "parley_control_conflicts",
-            "Transactions that the database ended for the sake of others, and that were tried again.",
-            registry=self.registry,
+        self.relay_connected = self._gauge("relay_connected", "Whether Redis answers (1) or not (0).")
+        self.hints = self._counter(
+            "hints", "Events told to and by other replicas over Redis, by outcome.", "outcome"
         )
-        self.sockets = Gauge("parley_control_event_sockets", "Open event WebSockets.", registry=self.registry)
-        self.sockets_closed = Counter(
-            "parley_control_event_sockets_closed", "Event WebSockets closed by us, by reason.", ["reason"],
-            registry=self.registry,
-        )  # fmt: skip
-        self.node_events = Counter(
-            "parley_control_node_events",
-            "Events from nodes, by outcome.",
-            ["outcome"],
-            registry=self.registry,
+        self.sockets = self._gauge("event_sockets", "Open event WebSockets.")
+        self.sockets_closed = self._counter(
+            "event_sockets_closed", "Event WebSockets closed by us, by reason.", "reason"
         )
-        self.commands = Counter(
-            "parley_control_node_commands",
-            "Commands to nodes, by outcome.",
-            ["outcome"],
-            registry=self.registry,
-        )
+        self.node_events = self._counter("node_events", "Events from nodes, by outcome.", "outcome")
+        self.commands = self._counter("node_commands", "Commands to nodes, by outcome.", "outcome")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, registry=self.registry)

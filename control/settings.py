@@ -56,6 +56,7 @@ class Settings:
     database_readers: int = 8
     database_writers: int = 8
     database_wait_s: float = 30.0
+    redis_url: str | None = None
     public_url: URL | None = None
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE

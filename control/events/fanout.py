@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Announcement:
-    """A committed event."""
+    """A committed event. Without its frame it is to be read from the database, and what came before it."""
 
     number: int
-    frame: str
+    frame: str | None
 
 
 class Lagging(Exception):
@@ -65,6 +65,11 @@ class Fanout:
         self._outbox_max = outbox_max
         self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
         self._stopped = False
+
+    @property
+    def meetings(self) -> frozenset[str]:
+        """The meetings that somebody listens to."""
+        return frozenset(self._listeners)
 
     @contextmanager
     def listen(self, meeting_id: str) -> Iterator[Listener]:

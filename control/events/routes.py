@@ -83,14 +83,15 @@ class EventRoutes:
             yield _text(Reset(id=latest))
             cursor = latest
         async for missed in self._events.replay(meeting_id, cursor, latest):
-            yield missed.frame
+            yield missed
         cursor = latest
         while (announcement := await listener.next()) is not None:
-            async for missed in self._events.replay(meeting_id, cursor, announcement.number - 1):
-                yield missed.frame
-            if announcement.number > cursor:
-                yield announcement.frame
-                cursor = announcement.number
+            number, frame = announcement.number, announcement.frame
+            async for missed in self._events.replay(meeting_id, cursor, number - (frame is not None)):
+                yield missed
+            if frame is not None and number > cursor:
+                yield frame
+            cursor = max(cursor, number)
 
     async def _until_closed(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         """Wait until the socket closes; a listener that talks is closed."""

@@ -15,13 +15,16 @@ from control.events.store import Event
 
 BATCH = 100
 
+Announce = Callable[[str, Announcement], None]
+
 
 class Events:
-    """The feeds of all meetings; each keeps its last `kept` events."""
+    """The feeds of all meetings; each keeps its last `kept` events. `announce` tells of one that lasts."""
 
-    def __init__(self, database: Database, fanout: Fanout, kept: int) -> None:
+    def __init__(self, database: Database, fanout: Fanout, announce: Announce, kept: int) -> None:
         self._database = database
         self._fanout = fanout
+        self._announce = announce
         self.kept = kept
 
     async def record(self, session: AsyncSession, meeting_id: str, frame: Callable[[int], Frame]) -> int:
@@ -29,7 +32,7 @@ class Events:
         number = await store.next_number(session, meeting_id)
         text = msgspec.json.encode(frame(number)).decode()
         await store.add(session, Event(meeting_id=meeting_id, number=number, frame=text), self.kept)
-        after_commit(session, partial(self._fanout.announce, meeting_id, Announcement(number, text)))
+        after_commit(session, partial(self._announce, meeting_id, Announcement(number, text)))
         return number
 
     def listen(self, meeting_id: str) -> AbstractContextManager[Listener]:
@@ -41,13 +44,13 @@ class Events:
         async with self._database.read() as session:
             return await store.last_number(session, meeting_id)
 
-    async def replay(self, meeting_id: str, after: int, until: int) -> AsyncIterator[Announcement]:
-        """Yield the events numbered above `after` and up to `until`, in order."""
+    async def replay(self, meeting_id: str, after: int, until: int) -> AsyncIterator[str]:
+        """Yield the frames of the events numbered above `after` and up to `until`, in order."""
         while after < until:
             async with self._database.read() as session:
                 batch = await store.between(session, meeting_id, after, until, BATCH)
             if not batch:
                 return
             for event in batch:
-                yield Announcement(event.number, event.frame)
+                yield event.frame
             after = batch[-1].number

@@ -1,5 +1,7 @@
 """A meeting's feed of events, in the database. The feed's row is also the meeting's lock."""
 
+from collections.abc import Collection
+
 from sqlalchemy import ForeignKey, Text, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -53,6 +55,12 @@ async def next_number(session: AsyncSession, meeting_id: str) -> int:
 async def last_number(session: AsyncSession, meeting_id: str) -> int:
     """Return the number of the meeting's latest event, 0 when there is none."""
     return await session.scalar(select(Feed.last_number).where(Feed.meeting_id == meeting_id)) or 0
+
+
+async def last_numbers(session: AsyncSession, meeting_ids: Collection[str]) -> dict[str, int]:
+    """Return the number of the latest event of each of these meetings."""
+    wanted = select(Feed.meeting_id, Feed.last_number).where(Feed.meeting_id.in_(meeting_ids))
+    return {meeting_id: number for meeting_id, number in (await session.execute(wanted)).all()}
 
 
 async def add(session: AsyncSession, event: Event, kept: int) -> None:
