@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from redis.asyncio import Redis
 from yarl import URL
 
 from control.app import serve
@@ -87,10 +88,11 @@ class RedisType(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the address. What was given is not repeated: there may be a password in it."""
-        text = str(value)
-        if not text.startswith(("redis://", "rediss://", "unix://")):
+        try:
+            Redis.from_url(value)
+        except ValueError:
             self.fail("not an address of Redis: redis://…, rediss://… or unix://…", param, ctx)
-        return text
+        return str(value)
 
 
 BASE, DATABASE, NETWORKS, RATE, REDIS = (

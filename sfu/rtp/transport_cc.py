@@ -169,12 +169,6 @@ def _chunks(statuses: bytearray) -> bytes:
     return bytes(chunks)
 
 
-def stamp(packet: bytes, number: int) -> bytes:
-    """Return the packet with its number in place of the empty element that comes first in its extensions."""
-    at = number_at(packet)
-    return packet[:at] + (number & 0xFFFF).to_bytes(2, "big") + packet[at + 2 :]
-
-
 def number_at(packet: bytes) -> int:
     """Return where the number is in a packet without CSRCs whose first extension element it is."""
     return 17 if packet[12] == _ONE_BYTE_FORM else 18

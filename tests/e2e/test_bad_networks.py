@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.e2e.bad_networks import LATE_SHARE, filming, measure
+from tests.e2e.bad_networks import LATE_SHARE, SCENARIOS, filming, measure
 from tests.e2e.measured import table
 from tests.e2e.stage import Desk, Stage
 from tests.support.network import Network
@@ -19,34 +19,13 @@ async def studio(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Asyn
         yield desk
 
 
-async def judge(name: str, stage: Stage, studio: Desk, desk: Desk) -> None:
-    figures, late = await measure(name, stage, studio, desk)
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_it_is_as_good_as_the_network_allows(
+    stage: Stage, studio: Desk, either: Desk, name: str
+) -> None:
+    figures, late = await measure(name, stage, studio, either)
     print(table(f"{name} (waits too long: {late:.1%})", figures))
     if late > LATE_SHARE:
         pytest.skip(f"this machine is too busy to judge by: {late:.1%} of short waits took too long")
     missed = [str(figure) for figure in figures if not figure.holds]
     assert not missed, "\n".join(missed)
-
-
-async def test_the_layer_follows_a_rate_that_falls_and_rises(
-    stage: Stage, studio: Desk, either: Desk
-) -> None:
-    await judge("fall", stage, studio, either)
-
-
-async def test_sound_and_picture_go_on_where_packets_are_lost(
-    stage: Stage, studio: Desk, either: Desk
-) -> None:
-    await judge("loss", stage, studio, either)
-
-
-async def test_all_of_four_are_seen_and_heard_on_a_poor_network(
-    stage: Stage, studio: Desk, blue: Desk
-) -> None:
-    await judge("four", stage, studio, blue)
-
-
-async def test_a_slow_receiver_does_not_lower_what_a_fast_one_gets(
-    stage: Stage, studio: Desk, blue: Desk
-) -> None:
-    await judge("beside", stage, studio, blue)

@@ -31,12 +31,13 @@ from sfu.room.ports import Limits
 from sfu.room.room import Room
 from sfu.rtp import rtcp
 from sfu.rtp.packet import parse
-from sfu.rtp.transport_cc import SentPackets, stamp
+from sfu.rtp.transport_cc import SentPackets
 from sfu.signaling.plan import LinkPlan
 from tests.scenario import plans
 from tests.scenario.deltas import applied
 from tests.scenario.publishers import Camera, Microphone
 from tests.scenario.receivers import Picture, Sound
+from tests.unit.rtp.wire import numbered
 
 UNIX_OFFSET = 1_800_000_000.0
 HANDSHAKE_S = 0.05
@@ -96,7 +97,7 @@ class Link:
 
     def send_numbered_rtp(self, packet: bytes) -> None:
         if self._sent is not None:
-            packet = stamp(packet, self._sent.note(int(self._client.world.now * 1e6), len(packet)))
+            packet = numbered(packet, self._sent.note(int(self._client.world.now * 1e6), len(packet)))
         self.send_rtp(packet)
 
     def send_rtp(self, packet: bytes) -> None:

@@ -15,7 +15,7 @@ from sfu.rtp.packet import parse
 from sfu.rtp.reception import Reception
 from sfu.rtp.sequence import Unwrapper
 from sfu.rtp.transport_cc import EXTENSION as TRANSPORT_CC
-from sfu.rtp.transport_cc import SentPackets, stamp
+from sfu.rtp.transport_cc import SentPackets
 from sfu.signaling.plan import Codec, SlotPlan
 from tests.scenario import plans
 from tests.scenario.world import World
@@ -24,6 +24,7 @@ from tests.simulation.members import Member
 from tests.simulation.pictures import Picture
 from tests.simulation.publishers import Publisher
 from tests.simulation.sounds import SLOT_S, Sound
+from tests.unit.rtp import wire
 
 FEEDBACK_S = 0.05
 REPORT_S = 1.0
@@ -101,7 +102,7 @@ class Receiver(Member):
     def send_numbered_rtp(self, packet: bytes) -> None:
         assert self._sent is not None
         number = self._sent.note(int(self.world.now * 1e6), len(packet))
-        self.down.carry(stamp(packet, number), self._receive_rtp)
+        self.down.carry(wire.numbered(packet, number), self._receive_rtp)
 
     def send_rtp(self, packet: bytes) -> None:
         self.down.carry(packet, self._receive_rtp)

@@ -77,12 +77,18 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
         ["--trusted-proxies", "everybody"],
         ["--bcrypt-cost", "3"],
         ["--event-send-s", "0"],
+        ["--database-url", "mysql://parley:hush@host/db"],
+        ["--database-writers", "0"],
+        ["--redis-url", "http://parley:hush@host/"],
+        ["--redis-url", "redis://parley:hush@host:port/0"],
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: list[Settings], arguments: list[str]) -> None:
+    """Without repeating a password that was among them."""
     result = CliRunner().invoke(cli.command, arguments)
     assert result.exit_code == 2
     assert settings == []
+    assert "hush" not in result.output
 
 
 def test_the_embedded_database_is_in_the_data_folder(tmp_path: Path) -> None:

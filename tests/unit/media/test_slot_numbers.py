@@ -6,7 +6,6 @@ from sfu.media.speakers import AUDIO_LEVEL
 from sfu.media.translation import Profile, Translation, translate
 from sfu.rtp.packet import Packet, parse
 from sfu.rtp.transport_cc import EXTENSION as TRANSPORT_CC
-from sfu.rtp.transport_cc import stamp
 from tests.unit.media.stage import (
     MEDIA_SSRC,
     RTX_SSRC,
@@ -73,7 +72,7 @@ def test_the_number_can_be_filled_in(id_: int) -> None:
     shown.slot.nack([first.seq], 1.2)
     shown.slot.pad(1)
     for packet in (first, *shown.link.take()):
-        stamped = parse(stamp(packet.data, 0xBEEF), 0.0)
+        stamped = parse(wire.numbered(packet.data, 0xBEEF), 0.0)
         assert stamped is not None
         assert next(stamped.extensions()) == (id_, b"\xbe\xef")
         assert stamped.data[stamped.payload_start :] == packet.data[packet.payload_start :]

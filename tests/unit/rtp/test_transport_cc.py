@@ -11,9 +11,9 @@ from sfu.rtp.transport_cc import (
     Feedback,
     SentPackets,
     read,
-    stamp,
     write,
 )
+from tests.unit.rtp import wire
 
 deltas = st.one_of(st.none(), st.integers(0, 255), st.integers(-2000, 8000))
 
@@ -95,7 +95,7 @@ def test_the_packet_around_it() -> None:
 def test_a_number_is_stamped_where_it_belongs(others: list[tuple[int, bytes]]) -> None:
     block = build_extensions([(3, b"\0\0"), *others])
     packet = b"\x90\x60" + bytes(10) + block + b"payload"
-    stamped = parse(stamp(packet, 0x1ABCD), 0.0)
+    stamped = parse(wire.numbered(packet, 0x1ABCD), 0.0)
     assert stamped is not None
     assert list(stamped.extensions()) == [(3, b"\xab\xcd"), *others]
     assert stamped.data.endswith(b"payload")

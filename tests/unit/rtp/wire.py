@@ -4,6 +4,7 @@ import struct
 from collections.abc import Mapping, Sequence
 
 from sfu.rtp.packet import Packet, parse
+from sfu.rtp.transport_cc import number_at
 
 
 def rtp(
@@ -102,3 +103,9 @@ def payload_of(packet: bytes) -> bytes:
     """Return what follows the header of a packet without CSRCs and padding."""
     words = struct.unpack_from("!H", packet, 14)[0] if packet[0] & 0x10 else 0
     return packet[12 + (4 + 4 * words if packet[0] & 0x10 else 0) :]
+
+
+def numbered(packet: bytes, number: int) -> bytes:
+    """Return a packet with its transport-wide number filled in, as a link does when it sends it."""
+    at = number_at(packet)
+    return packet[:at] + (number & 0xFFFF).to_bytes(2, "big") + packet[at + 2 :]
