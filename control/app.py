@@ -72,11 +72,13 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     database = Database(
         settings.database, readers=settings.database_readers, writers=settings.database_writers
     )
-    relay = Relay(settings.redis_url, database, fanout, metrics) if settings.redis_url else None
+    secrets, relay = load_secrets(settings.data), None
+    if settings.redis_url:
+        relay = Relay(settings.redis_url, secrets.cluster, database, fanout, metrics)
     ground = Ground(
         settings=settings,
         clock=clock,
-        secrets=load_secrets(settings.data),
+        secrets=secrets,
         metrics=metrics,
         database=database,
         fanout=fanout,

@@ -7,6 +7,7 @@ Redis answers, often while it does not.
 
 import asyncio
 import contextlib
+import hmac
 import logging
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ LISTEN_S = 5.0
 WATCH_S = 5.0
 ALONE_S = 0.5
 """So often one looks in the database while Redis does not answer."""
+SIGNATURE = 32
 
 
 class _Hint(msgspec.Struct, frozen=True, array_like=True):
@@ -43,7 +45,9 @@ class _Hint(msgspec.Struct, frozen=True, array_like=True):
 class Relay:
     """Passes announcements on to the listeners here, and to the other replicas; and theirs to those here."""
 
-    def __init__(self, url: str, database: Database, fanout: Fanout, metrics: Metrics) -> None:
+    def __init__(self, url: str, secret: bytes, database: Database, fanout: Fanout, metrics: Metrics) -> None:
+        """Replicas have one `secret`: who has only Redis can tell listeners nothing."""
+        self._secret = secret
         self._redis = Redis.from_url(
             url, socket_connect_timeout=CONNECT_S, socket_timeout=CONNECT_S, health_check_interval=LISTEN_S
         )
@@ -64,7 +68,8 @@ class Relay:
             return
         hint = _Hint(self._origin, meeting_id, announcement.number, announcement.frame)
         try:
-            self._outbox.put_nowait(msgspec.json.encode(hint))
+            body = msgspec.json.encode(hint)
+            self._outbox.put_nowait(self._signature(body) + body)
         except asyncio.QueueFull:
             self._metrics.hints.labels("dropped").inc()
 
@@ -104,6 +109,8 @@ class Relay:
             except (RedisError, OSError) as error:
                 if self._is_connected:
                     log.warning("Redis does not answer; looking in the database meanwhile: %s", error)
+            except Exception:
+                log.exception("a bug while listening to Redis; trying again")
             self._connect(False)
             await asyncio.sleep(RETRY_S)
 
@@ -128,14 +135,17 @@ class Relay:
 
     def _hear(self, data: bytes) -> None:
         """Take another replica's hint."""
-        try:
-            hint = msgspec.json.decode(data, type=_Hint)
-        except msgspec.DecodeError:
-            self._metrics.hints.labels("malformed").inc()
+        signature, body = data[:SIGNATURE], data[SIGNATURE:]
+        if not hmac.compare_digest(signature, self._signature(body)):
+            self._metrics.hints.labels("refused").inc()
             return
+        hint = msgspec.json.decode(body, type=_Hint)
         if hint.origin != self._origin:
             self._metrics.hints.labels("heard").inc()
             self._tell(hint.meeting, Announcement(hint.number, hint.frame))
+
+    def _signature(self, body: bytes) -> bytes:
+        return hmac.digest(self._secret, b"hint:" + body, "sha256")
 
     def _tell(self, meeting_id: str, announcement: Announcement) -> None:
         self._told[meeting_id] = max(announcement.number, self._told.get(meeting_id, 0))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from statistics import median
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
@@ -41,6 +42,13 @@ async def replicas(start: Start, server: RedisServer, count: int) -> list[Contro
     return made
 
 
+async def meeting_of_two_replicas(start: Start, server: RedisServer) -> tuple[Control, Control, Client, str]:
+    """Return two replicas, somebody at the first one, and the code of a meeting of theirs."""
+    one, other = await replicas(start, server, 2)
+    ann = await one.person("Ann")
+    return one, other, ann, (await one.meeting(ann))["code"]
+
+
 async def metric(control: Control, line: str) -> float:
     text = (await control.client().get("/metrics")).text
     return next((float(row.split()[-1]) for row in text.splitlines() if row.startswith(f"{line} ")), 0.0)
@@ -54,9 +62,7 @@ def at(control: Control, person: Client) -> Client:
 async def test_what_is_posted_at_one_is_heard_at_another_soon(
     start: Start, server_of_hints: RedisServer
 ) -> None:
-    one, other = await replicas(start, server_of_hints, 2)
-    ann = await one.person("Ann")
-    code = (await one.meeting(ann))["code"]
+    one, other, ann, code = await meeting_of_two_replicas(start, server_of_hints)
     took_s = []
     async with await at(other, ann).listen(code) as ear, await ann.listen(code) as own:
         await frames(ear, 1)
@@ -76,9 +82,7 @@ async def test_what_is_posted_at_one_is_heard_at_another_soon(
 async def test_without_redis_it_goes_on_slower_and_afterwards_as_before(
     start: Start, mortal: RedisServer
 ) -> None:
-    one, other = await replicas(start, mortal, 2)
-    ann = await one.person("Ann")
-    code = (await one.meeting(ann))["code"]
+    one, other, ann, code = await meeting_of_two_replicas(start, mortal)
     async with await at(other, ann).listen(code) as ear:
         await frames(ear, 1)
         mortal.kill()
@@ -99,9 +103,7 @@ async def test_without_redis_it_goes_on_slower_and_afterwards_as_before(
 async def test_who_comes_back_at_another_replica_misses_nothing(
     start: Start, server_of_hints: RedisServer
 ) -> None:
-    one, other = await replicas(start, server_of_hints, 2)
-    ann = await one.person("Ann")
-    code = (await one.meeting(ann))["code"]
+    one, other, ann, code = await meeting_of_two_replicas(start, server_of_hints)
     heard: list[dict[str, Any]] = []
 
     async def talk() -> None:
@@ -121,14 +123,15 @@ async def test_who_comes_back_at_another_replica_misses_nothing(
     assert [frame["message"]["text"] for frame in heard] == [f"m{number}" for number in range(60)]
 
 
-async def test_nonsense_on_the_channel_is_counted_and_passed_over(
+async def test_what_no_replica_signed_is_counted_and_passed_over(
     start: Start, server_of_hints: RedisServer
 ) -> None:
     (control,) = await replicas(start, server_of_hints, 1)
+    forged = b'["other", "%s", 1000, "{}"]' % uuid4().hex.encode()
     stranger = Redis.from_url(server_of_hints.url)
-    for nonsense in (b"", b"{}", b'["x"]', b"\xff\xfe", b'["a", "b", "c", "d"]', b'["a", "m", 1, null]'):
+    for nonsense in (b"", b"{}", b'["x"]', b"\xff\xfe", b'["a", "b", "c", "d"]', forged, bytes(32) + forged):
         await stranger.publish(relay.CHANNEL, nonsense)
     await stranger.aclose()
-    counted = 'parley_control_hints_total{outcome="malformed"}'
-    await until("all are counted", lambda: metric(control, counted), accept=lambda count: count == 6)
+    counted = 'parley_control_hints_total{outcome="refused"}'
+    await until("all are counted", lambda: metric(control, counted), accept=lambda count: count == 7)
     assert await metric(control, "parley_control_relay_connected") == 1
