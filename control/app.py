@@ -44,6 +44,7 @@ from control.people.routes import PeopleRoutes
 from control.people.service import People
 from control.rates import Buckets
 from control.settings import Settings
+from control.shards.shards import Shards
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Ground:
     clock: Clock
     secrets: Secrets
     metrics: Metrics
-    database: Database
+    shards: Shards
     fanout: Fanout
     relay: Relay | None
     passwords: Passwords
@@ -69,26 +70,24 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     ensure_secrets(settings.data)
     limits = settings.limits
     metrics, fanout = Metrics(), Fanout(limits.event_outbox)
-    database = Database(
-        settings.database, readers=settings.database_readers, writers=settings.database_writers
-    )
+    shards = _shards(settings)
     secrets, relay = load_secrets(settings.data), None
     if settings.redis_url:
-        relay = Relay(settings.redis_url, secrets.cluster, database, fanout, metrics)
+        relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
     ground = Ground(
         settings=settings,
         clock=clock,
         secrets=secrets,
         metrics=metrics,
-        database=database,
+        shards=shards,
         fanout=fanout,
         relay=relay,
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
     )
-    events = Events(database, fanout, (relay or fanout).announce, limits.event_history)
+    events = Events(shards, fanout, (relay or fanout).announce, limits.event_history)
     commands = Commands(clock)
-    nodes = Nodes(clock, People(events), commands, ground.metrics, settings.node_lease_s)
-    edge = Edge(settings, ground.metrics, COOKIES)
+    nodes = Nodes(shards, clock, People(events), commands, metrics, lease_s=settings.node_lease_s)
+    edge = Edge(settings, metrics, COOKIES)
     app = web.Application(middlewares=edge.middlewares, client_max_size=limits.body_bytes)
     app.router.add_routes(_routes_for_people(ground, events, commands))
     app.router.add_routes(_routes_for_machines(ground, nodes))
@@ -99,36 +98,41 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     return app
 
 
+def _shards(settings: Settings) -> Shards:
+    limits = {"readers": settings.database_readers, "writers": settings.database_writers}
+    return Shards([Database(url, replica=replica, **limits) for url, replica in settings.databases])
+
+
 def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> list[web.AbstractRouteDef]:
-    settings, clock, database, secrets = ground.settings, ground.clock, ground.database, ground.secrets
+    settings, clock, shards, secrets = ground.settings, ground.clock, ground.shards, ground.secrets
     rates = settings.rates
     tokens = AccessTokens(
         secrets.session, clock, account_s=settings.access_token_s, guest_s=settings.guest_token_s
     )
     accounts = Accounts(clock, secrets.session, refresh_s=settings.refresh_token_s)
     access = Access(tokens)
-    lookup = Lookup(Buckets(rates.guess_per_address, clock))
-    members = Members(lookup, access)
+    lookup = Lookup(shards, Buckets(rates.guess_per_address, clock))
+    members = Members(shards, lookup, access)
     chat = Chat(clock, events)
     meetings = Meetings(clock, events, chat, commands)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
     sockets = Sockets(settings.limits, ground.metrics)
     slices = (
-        AccountRoutes(database, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
-        MeetingRoutes(database, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
-        JoinRoutes(database, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
-        ChatRoutes(database, chat, members, Buckets(rates.chat_per_author, clock)),
-        PeopleRoutes(database, members),
-        EventRoutes(database, events, members, sockets),
-        PageRoutes(database, tokens, lookup),
+        AccountRoutes(shards.first, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
+        MeetingRoutes(shards, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
+        JoinRoutes(shards, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
+        ChatRoutes(shards, chat, members, Buckets(rates.chat_per_author, clock)),
+        PeopleRoutes(shards, members),
+        EventRoutes(events, members, sockets),
+        PageRoutes(shards, tokens, lookup),
     )
     return [route for part in slices for route in part.table()]
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:
-    settings, database = ground.settings, ground.database
-    reports = NodeRoutes(database, nodes, ground.clock, ground.secrets.cluster, settings.limits.report_bytes)
-    health = HealthRoutes(database, ground.metrics, settings.metrics_from)
+    settings = ground.settings
+    reports = NodeRoutes(nodes, ground.clock, ground.secrets.cluster, settings.limits.report_bytes)
+    health = HealthRoutes(ground.shards, ground.metrics, settings.metrics_from)
     return reports.table() + health.table()
 
 
@@ -150,7 +154,7 @@ async def serve(settings: Settings) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _sweep(database: Database, nodes: Nodes, stop: asyncio.Event) -> None:
+async def _sweep(nodes: Nodes, stop: asyncio.Event) -> None:
     """Look for silent nodes until stopped; at first only after they had the time to report to us."""
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
@@ -158,22 +162,21 @@ async def _sweep(database: Database, nodes: Nodes, stop: asyncio.Event) -> None:
                 await stop.wait()
                 return
         try:
-            async with database.write() as session:
-                await nodes.sweep(session)
+            await nodes.sweep()
         except Exception:
             log.exception("silent nodes could not be looked for; trying again")
 
 
 async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterator[None]:
     """Bring the database up to date, then work in the background until the application ends."""
-    sender = CommandSender(ground.database, commands, ground.clock, ground.secrets.cluster, ground.metrics)
+    sender = CommandSender(ground.shards, commands, ground.clock, ground.secrets.cluster, ground.metrics)
     tasks: list[asyncio.Task[None]] = []
     stop = asyncio.Event()
     try:
-        await ground.database.prepare(ground.settings.database_wait_s)
+        await ground.shards.prepare(ground.settings.database_wait_s)
         tasks += [
             asyncio.create_task(sender.run()),
-            asyncio.create_task(_sweep(ground.database, nodes, stop)),
+            asyncio.create_task(_sweep(nodes, stop)),
         ]
         if ground.relay is not None:
             tasks.append(asyncio.create_task(ground.relay.run()))
@@ -185,7 +188,7 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
         stop.set()
         await asyncio.gather(*tasks, return_exceptions=True)
         ground.passwords.close()
-        await ground.database.close()
+        await ground.shards.close()
 
 
 async def _dismiss(fanout: Fanout, _app: web.Application) -> None:

@@ -16,6 +16,7 @@ from control.app import serve
 from control.database import DatabaseUrl, Unreachable, database_url
 from control.rates import Rate
 from control.settings import Limits, Network, Rates, Settings
+from control.shards.ids import SHARDS_MAX
 
 Command = Callable[..., None]
 
@@ -81,6 +82,20 @@ class DatabaseType(click.ParamType[DatabaseUrl]):
             self.fail(str(error), param, ctx)
 
 
+class DatabasesType(click.ParamType[tuple[DatabaseUrl, ...]]):
+    """Addresses of databases with commas between them."""
+
+    name = "urls"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[DatabaseUrl, ...]:
+        """Return the addresses."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(DATABASE.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+
+
 class RedisType(click.ParamType[str]):
     """The address of a Redis."""
 
@@ -95,9 +110,10 @@ class RedisType(click.ParamType[str]):
         return str(value)
 
 
-BASE, DATABASE, NETWORKS, RATE, REDIS = (
+BASE, DATABASE, DATABASES, NETWORKS, RATE, REDIS = (
     BaseUrlType(),
     DatabaseType(),
+    DatabasesType(),
     NetworksType(),
     RateType(),
     RedisType(),
@@ -138,18 +154,32 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "postgresql://… or sqlite:///…; SQLite in the data folder if absent.",
 )
 @_option(
+    "--shard-urls",
+    "PARLEY_SHARD_URLS",
+    "shard_urls",
+    DATABASES,
+    "Further databases for meetings, in an order that stays; add new ones at the end.",
+)
+@_option(
+    "--replica-urls",
+    "PARLEY_REPLICA_URLS",
+    "replica_urls",
+    DATABASES,
+    "Read replicas for history and lists: the database's own, then the further ones' in their order.",
+)
+@_option(
     "--database-readers",
     "PARLEY_DATABASE_READERS",
     "database_readers",
     COUNT,
-    "Connections to the database that read.",
+    "Connections to each database that read.",
 )
 @_option(
     "--database-writers",
     "PARLEY_DATABASE_WRITERS",
     "database_writers",
     COUNT,
-    "Connections to the database that write; SQLite has one.",
+    "Connections to each database that write; SQLite has one.",
 )
 @_option(
     "--database-wait-s",
@@ -262,6 +292,11 @@ def _settings(options: dict[str, Any]) -> Settings:
     """Return the settings that the options, each named as its field, make up."""
     rates = Rates(**{field.name: options.pop(field.name) for field in dataclasses.fields(Rates)})
     limits = Limits(**{field.name: options.pop(field.name) for field in dataclasses.fields(Limits)})
+    databases = 1 + len(options["shard_urls"])
+    if databases > SHARDS_MAX:
+        raise click.UsageError(f"There may be {SHARDS_MAX} databases, not {databases}.")
+    if len(options["replica_urls"]) > databases:
+        raise click.UsageError("There are more replicas than databases.")
     return Settings(**options, rates=rates, limits=limits)
 
 

@@ -12,9 +12,10 @@ wait for each other; that is no fault, and `is_conflict` tells it, to be tried a
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, DateTime, Dialect, MetaData, String, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -31,12 +33,28 @@ from sqlalchemy.types import TypeDecorator
 log = logging.getLogger(__name__)
 
 DatabaseUrl = URL
+Reaches = Callable[[AsyncSession], Awaitable[bool]]
+"""Tells whether a replica has what is asked for."""
+
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 POOL_WAIT_S = 10
 CONNECT_S = 5
 RETRY_S = 1.0
 STATEMENT_S = 15
 """A query, or a wait for a lock, that takes longer is given up."""
+
+_LIMITS_MS = {
+    "statement_timeout": 1000 * STATEMENT_S,
+    "idle_in_transaction_session_timeout": 2000 * STATEMENT_S,
+}
+_POSTGRESQL: dict[str, Any] = {
+    "pool_pre_ping": True,
+    "connect_args": {
+        "connect_timeout": CONNECT_S,
+        "tcp_user_timeout": 1000 * STATEMENT_S,
+        "options": " ".join(f"-c {name}={limit_ms}" for name, limit_ms in _LIMITS_MS.items()),
+    },
+}
 
 _AFTER_COMMIT = "after_commit"
 _CONFLICTS = frozenset({"40001", "40P01"})
@@ -86,20 +104,40 @@ class Unreachable(Exception):
 class Database:
     """Where transactions come from."""
 
-    def __init__(self, url: DatabaseUrl, *, readers: int, writers: int) -> None:
-        """Keep at most so many connections open that read, and that write; of SQLite only one writes."""
-        self._name = url.render_as_string(hide_password=True)
+    def __init__(
+        self, url: DatabaseUrl, *, readers: int, writers: int, replica: DatabaseUrl | None = None
+    ) -> None:
+        """Keep at most so many connections open that read, and that write; of SQLite only one writes.
+
+        A `replica` is a copy that the database itself keeps up to date, a moment later.
+        """
+        self._url = url
         is_sqlite = url.get_backend_name() == "sqlite"
-        make = _sqlite if is_sqlite else _postgresql
-        self._writing = make(url, "BEGIN IMMEDIATE", 1 if is_sqlite else writers)
-        self._reading = make(url, "BEGIN", readers)
+        self._writing = _engine(url, 1 if is_sqlite else writers, "BEGIN IMMEDIATE")
+        self._reading = _engine(url, readers)
+        self._copy = self._reading if replica is None else _engine(replica, readers)
         self._writer = async_sessionmaker(self._writing, expire_on_commit=False)
         self._reader = async_sessionmaker(self._reading, expire_on_commit=False)
+        self._historian = async_sessionmaker(self._copy, expire_on_commit=False)
+
+    def __str__(self) -> str:
+        return self._url.render_as_string(hide_password=True)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """One transaction that changes nothing."""
         async with self._reader() as session:
+            yield session
+
+    @asynccontextmanager
+    async def history(self, reaches: Reaches) -> AsyncIterator[AsyncSession]:
+        """One transaction that reads what is past: on the replica, if it answers and `reaches` far enough."""
+        if self._copy is not self._reading:
+            async with self._historian() as session:
+                if await _is_of_use(session, reaches):
+                    yield session
+                    return
+        async with self.read() as session:
             yield session
 
     @asynccontextmanager
@@ -119,15 +157,19 @@ class Database:
                 return await self.migrate()
             except OperationalError as error:
                 if waited_s >= within_s:
-                    raise Unreachable(f"{self._name} does not answer: {error.orig}") from error
-                log.warning("%s does not answer yet: %s", self._name, error.orig)
+                    raise Unreachable(f"{self} does not answer: {error.orig}") from error
+                log.warning("%s does not answer yet: %s", self, error.orig)
             await asyncio.sleep(RETRY_S)
             waited_s += RETRY_S
 
     async def migrate(self, revision: str = "head") -> None:
         """Bring the tables to `revision`, up or down."""
-        async with self._writing.begin() as connection:
-            await connection.run_sync(_migrate, revision)
+        engine = _engine(self._url, 1, "BEGIN IMMEDIATE", follow_references=False)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(_migrate, revision)
+        finally:
+            await engine.dispose()
 
     async def answers(self) -> bool:
         """Tell whether the database can be reached. Raises what the driver raises when it cannot."""
@@ -136,8 +178,8 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._reading.dispose()
-        await self._writing.dispose()
+        for engine in (self._copy, self._reading, self._writing):
+            await engine.dispose()
 
 
 def database_url(text: str) -> DatabaseUrl:
@@ -172,39 +214,46 @@ def _migrate(connection: Connection, revision: str) -> None:
     (alembic.command.downgrade if is_down else alembic.command.upgrade)(config, revision)
 
 
-def _sqlite(url: URL, begin: str, connections: int) -> AsyncEngine:
-    engine = _engine(url, connections)
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
+async def _is_of_use(replica: AsyncSession, reaches: Reaches) -> bool:
+    try:
+        return await reaches(replica)
+    except (DBAPIError, PoolTimeoutError) as error:
+        log.warning("a replica does not answer; asking the database itself: %s", error)
+        return False
 
 
-def _postgresql(url: URL, _begin: str, connections: int) -> AsyncEngine:
-    limits_ms = {"statement_timeout": STATEMENT_S, "idle_in_transaction_session_timeout": 2 * STATEMENT_S}
-    options = " ".join(f"-c {name}={1000 * seconds}" for name, seconds in limits_ms.items())
-    arguments = {"connect_timeout": CONNECT_S, "tcp_user_timeout": 1000 * STATEMENT_S, "options": options}
-    return _engine(url, connections, connect_args=arguments, pool_pre_ping=True)
+def _engine(
+    url: URL, connections: int, begin: str = "BEGIN", *, follow_references: bool = True
+) -> AsyncEngine:
+    """Return a pool of connections whose transactions begin so, if they are SQLite's.
 
-
-def _engine(url: URL, connections: int, **options: Any) -> AsyncEngine:
-    return create_async_engine(
+    Where SQLite does not follow references, a table may be replaced without those that refer to it losing
+    their rows: the way it is altered there.
+    """
+    is_sqlite = url.get_backend_name() == "sqlite"
+    engine = create_async_engine(
         url,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
         hide_parameters=True,
-        **options,
+        **({} if is_sqlite else _POSTGRESQL),
     )
+    if is_sqlite:
+        prepare = partial(_prepare_sqlite, follow_references=follow_references)
+        event.listen(engine.sync_engine, "connect", prepare)
+        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _record: Any) -> None:
+def _prepare_sqlite(connection: DBAPIConnection, _record: Any, *, follow_references: bool) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would come too late, and not IMMEDIATE
     cursor = connection.cursor()
     for pragma in (
         "journal_mode = WAL",
         "synchronous = NORMAL",  # with WAL no crash of ours loses a commit; a power cut may
         "busy_timeout = 5000",
-        "foreign_keys = ON",
+        f"foreign_keys = {'ON' if follow_references else 'OFF'}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import zip_longest
 from pathlib import Path
 
 from yarl import URL
@@ -53,6 +54,8 @@ class Settings:
     port: int = 8080
     data: Path = Path("data")
     database_url: DatabaseUrl | None = None
+    shard_urls: tuple[DatabaseUrl, ...] = ()
+    replica_urls: tuple[DatabaseUrl, ...] = ()
     database_readers: int = 8
     database_writers: int = 8
     database_wait_s: float = 30.0
@@ -71,6 +74,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
     @property
-    def database(self) -> DatabaseUrl:
-        """The database's address: the one set, else SQLite in the data folder."""
-        return self.database_url or database_url(f"sqlite:///{self.data.resolve() / 'control.sqlite'}")
+    def databases(self) -> list[tuple[DatabaseUrl, DatabaseUrl | None]]:
+        """Each database's address, and its replica's: if none is set, SQLite in the data folder."""
+        first = self.database_url or database_url(f"sqlite:///{self.data.resolve() / 'control.sqlite'}")
+        return list(zip_longest((first, *self.shard_urls), self.replica_urls))

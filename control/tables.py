@@ -7,7 +7,8 @@ from control.events import store as events
 from control.meetings import store as meetings
 from control.nodes import store as nodes
 from control.people import store as people
+from control.shards import store as shards
 
-SLICES = (accounts, chat, events, meetings, nodes, people)
+SLICES = (accounts, chat, events, meetings, nodes, people, shards)
 
 metadata = Base.metadata

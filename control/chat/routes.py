@@ -1,22 +1,24 @@
 """Chat over HTTP: history, and posting. Both for members of the meeting alone."""
 
+from functools import partial
+
 from aiohttp import web
 
 from control.chat import store
 from control.chat.schema import Draft, message_of
 from control.chat.service import Chat
-from control.database import Database
 from control.edge.body import answer, paragraphs, read_json
 from control.paging import page, window
 from control.people.members import Members
 from control.rates import Buckets
+from control.shards.shards import Shards
 
 
 class ChatRoutes:
     """The routes of chat."""
 
-    def __init__(self, database: Database, chat: Chat, members: Members, posts: Buckets) -> None:
-        self._database = database
+    def __init__(self, shards: Shards, chat: Chat, members: Members, posts: Buckets) -> None:
+        self._shards = shards
         self._chat = chat
         self._members = members
         self._posts = posts
@@ -31,8 +33,9 @@ class ChatRoutes:
     async def list(self, request: web.Request) -> web.Response:
         """List messages, the newest first."""
         wanted = window(request.query, store.Number)
-        async with self._database.read() as session:
-            meeting, _ = await self._members.admit(session, request)
+        meeting, _ = await self._members.admit(request)
+        reaches = partial(store.is_there, meeting_id=meeting.id, number=wanted.after)
+        async with self._shards.of(meeting.id).history(reaches) as session:
             rows = await store.newest(session, meeting.id, wanted.after, wanted.limit + 1)
         return answer(
             page(
@@ -44,8 +47,8 @@ class ChatRoutes:
         """Post a message, once per author and client id."""
         draft = await read_json(request, Draft)
         text = paragraphs(draft.text, "text")
-        async with self._database.write() as session:
-            meeting, author = await self._members.admit(session, request)
-            self._posts.take(f"{meeting.id}/{author.id}")
-            message = await self._chat.post(session, meeting, author, text=text, client_id=draft.client_id)
+        meeting, author = await self._members.admit(request)
+        self._posts.take(f"{meeting.id}/{author.id}")
+        async with self._shards.of(meeting.id).write() as session:
+            message = await self._chat.post(session, meeting.id, author, text=text, client_id=draft.client_id)
         return answer(message_of(message, meeting.code), status=201)

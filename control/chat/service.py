@@ -6,9 +6,9 @@ from control.chat import store
 from control.chat.schema import message_of
 from control.chat.store import ChatMessage
 from control.clock import Clock
-from control.events import store as feeds
 from control.events.schema import Author, MessagePosted
 from control.events.service import Events
+from control.meetings import store as meetings
 from control.meetings.store import Meeting
 from control.refusals import Reason, Refused
 
@@ -21,13 +21,13 @@ class Chat:
         self._events = events
 
     async def post(
-        self, session: AsyncSession, meeting: Meeting, author: Author, *, text: str, client_id: str
+        self, session: AsyncSession, meeting_id: str, author: Author, *, text: str, client_id: str
     ) -> ChatMessage:
         """Return the posted message; the one of before when this author sent `client_id` already.
 
         Raises `Refused` with MEETING_ENDED.
         """
-        await feeds.hold(session, meeting.id)
+        meeting = await meetings.hold(session, meeting_id)
         before = await store.sent_before(session, meeting.id, author.id, client_id)
         if before is not None:
             return before

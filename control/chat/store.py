@@ -51,6 +51,11 @@ async def sent_before(
     return await session.scalar(select(ChatMessage).where(*same))
 
 
+async def is_there(session: AsyncSession, meeting_id: str, number: int | None) -> bool:
+    """Tell whether the database has the meeting's message `number`; None is in no database."""
+    return number is not None and await session.get(ChatMessage, (meeting_id, number)) is not None
+
+
 async def newest(session: AsyncSession, meeting_id: str, before: int | None, limit: int) -> list[ChatMessage]:
     """Return the newest `limit` messages, or those before number `before`; newest first."""
     wanted = select(ChatMessage).where(ChatMessage.meeting_id == meeting_id)

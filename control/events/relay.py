@@ -15,10 +15,10 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from control.database import Database
 from control.events import store
 from control.events.fanout import Announcement, Fanout
 from control.metrics import Metrics
+from control.shards.shards import Shards
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +45,14 @@ class _Hint(msgspec.Struct, frozen=True, array_like=True):
 class Relay:
     """Passes announcements on to the listeners here, and to the other replicas; and theirs to those here."""
 
-    def __init__(self, url: str, secret: bytes, database: Database, fanout: Fanout, metrics: Metrics) -> None:
+    def __init__(self, url: str, secret: bytes, shards: Shards, fanout: Fanout, metrics: Metrics) -> None:
         """Replicas have one `secret`: who has only Redis can tell listeners nothing."""
         self._secret = secret
         self._redis = Redis.from_url(
             url, socket_connect_timeout=CONNECT_S, socket_timeout=CONNECT_S, health_check_interval=LISTEN_S
         )
         self._origin = uuid4().hex
-        self._database = database
+        self._shards = shards
         self._fanout = fanout
         self._metrics = metrics
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue(OUTBOX_MAX)
@@ -166,10 +166,9 @@ class Relay:
     async def _look_for_missed(self) -> None:
         meetings = self._fanout.meetings
         self._told = {meeting: number for meeting, number in self._told.items() if meeting in meetings}
-        if not meetings:
-            return
-        async with self._database.read() as session:
-            latest = await store.last_numbers(session, meetings)
-        for meeting, number in latest.items():
-            if number > self._told.get(meeting, 0):
-                self._tell(meeting, Announcement(number, None))
+        for database, theirs in self._shards.by_database(meetings):
+            async with database.read() as session:
+                latest = await store.last_numbers(session, theirs)
+            for meeting, number in latest.items():
+                if number > self._told.get(meeting, 0):
+                    self._tell(meeting, Announcement(number, None))

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from control.database import Database
 from control.events.fanout import Lagging, Listener
 from control.events.schema import Frame, Ready, Reset
 from control.events.service import Events
@@ -27,8 +26,7 @@ AFTER_DIGITS_MAX = 15
 class EventRoutes:
     """The route of events."""
 
-    def __init__(self, database: Database, events: Events, members: Members, sockets: Sockets) -> None:
-        self._database = database
+    def __init__(self, events: Events, members: Members, sockets: Sockets) -> None:
         self._events = events
         self._members = members
         self._sockets = sockets
@@ -40,8 +38,7 @@ class EventRoutes:
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Send the meeting's events until either side closes."""
         after = _after(request)
-        async with self._database.read() as session:
-            meeting, author = await self._members.admit(session, request)
+        meeting, author = await self._members.admit(request)
         socket = self._sockets.new()
         if not socket.can_prepare(request):
             raise Refused(Reason.BAD_REQUEST)

@@ -7,11 +7,12 @@ from functools import partial
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control.database import Database, after_commit
+from control.database import after_commit
 from control.events import store
 from control.events.fanout import Announcement, Fanout, Listener
 from control.events.schema import Frame
 from control.events.store import Event
+from control.shards.shards import Shards
 
 BATCH = 100
 
@@ -21,8 +22,8 @@ Announce = Callable[[str, Announcement], None]
 class Events:
     """The feeds of all meetings; each keeps its last `kept` events. `announce` tells of one that lasts."""
 
-    def __init__(self, database: Database, fanout: Fanout, announce: Announce, kept: int) -> None:
-        self._database = database
+    def __init__(self, shards: Shards, fanout: Fanout, announce: Announce, kept: int) -> None:
+        self._shards = shards
         self._fanout = fanout
         self._announce = announce
         self.kept = kept
@@ -41,13 +42,13 @@ class Events:
 
     async def latest(self, meeting_id: str) -> int:
         """Return the number of the meeting's latest event."""
-        async with self._database.read() as session:
+        async with self._shards.of(meeting_id).read() as session:
             return await store.last_number(session, meeting_id)
 
     async def replay(self, meeting_id: str, after: int, until: int) -> AsyncIterator[str]:
         """Yield the frames of the events numbered above `after` and up to `until`, in order."""
         while after < until:
-            async with self._database.read() as session:
+            async with self._shards.of(meeting_id).read() as session:
                 batch = await store.between(session, meeting_id, after, until, BATCH)
             if not batch:
                 return

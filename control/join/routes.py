@@ -7,7 +7,6 @@ from yarl import URL
 from control.accounts import store as accounts
 from control.accounts.access import GUEST_COOKIE, Access
 from control.accounts.tokens import AccessTokens, AccountIdentity, GuestIdentity, Identity
-from control.database import Database
 from control.edge.body import answer, one_line, read_json
 from control.edge.caller import CALLER
 from control.join.schema import Joined, JoinRequest
@@ -17,6 +16,7 @@ from control.meetings.store import Meeting
 from control.nodes.store import Node
 from control.rates import Buckets
 from control.refusals import Reason, Refused
+from control.shards.shards import Shards
 
 
 class JoinRoutes:
@@ -24,14 +24,14 @@ class JoinRoutes:
 
     def __init__(
         self,
-        database: Database,
+        shards: Shards,
         joining: Joining,
         lookup: Lookup,
         access: Access,
         tokens: AccessTokens,
         joins: Buckets,
     ) -> None:
-        self._database = database
+        self._shards = shards
         self._joining = joining
         self._lookup = lookup
         self._access = access
@@ -47,10 +47,12 @@ class JoinRoutes:
         self._joins.take(request[CALLER].rate_key)
         identity = self._access.identity(request)
         body = await read_json(request, JoinRequest)
-        async with self._database.write() as session:
-            meeting = await self._lookup.find(session, request)
+        meeting = await self._lookup.find(request)
+        async with self._shards.first.read() as session:
             entrant = await _entrant(session, meeting, identity, body.name)
-            admission = await self._joining.admit(session, meeting, entrant)
+            nodes = await self._joining.living_nodes(session)
+        async with self._shards.of(meeting.id).write() as session:
+            admission = await self._joining.admit(session, meeting.id, entrant, nodes)
         return self._joined(request, meeting, admission)
 
     def _joined(self, request: web.Request, meeting: Meeting, admission: Admission) -> web.Response:

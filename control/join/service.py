@@ -1,5 +1,6 @@
 """Giving out tickets."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
@@ -8,10 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.clock import Clock
-from control.events import store as feeds
 from control.join.placement import Bond, Candidate, choose
 from control.meetings import store as meetings
-from control.meetings.store import Meeting
 from control.nodes import store as nodes
 from control.nodes.store import Node, Placement
 from control.people import store as people
@@ -45,13 +44,18 @@ class Joining:
         self._key = key
         self._lease = timedelta(seconds=lease_s)
 
-    async def admit(self, session: AsyncSession, meeting: Meeting, entrant: Entrant) -> Admission:
+    async def living_nodes(self, session: AsyncSession) -> list[Node]:
+        """Return the nodes that may be given a room, as the first database knows them."""
+        return await nodes.reported_since(session, self._clock() - self._lease)
+
+    async def admit(
+        self, session: AsyncSession, meeting_id: str, entrant: Entrant, living: Sequence[Node]
+    ) -> Admission:
         """Return a ticket for the meeting's room. Raises `Refused` with MEETING_ENDED or NO_NODE."""
-        await feeds.hold(session, meeting.id)
-        await meetings.refresh(session, meeting)
+        meeting = await meetings.hold(session, meeting_id)
         if meeting.ended_at is not None:
             raise Refused(Reason.MEETING_ENDED)
-        node = await self._place(session, meeting.id)
+        node = await self._place(session, meeting.id, {each.id: each for each in living})
         now = self._clock()
         peer = uuid4().hex
         await people.add(
@@ -75,10 +79,9 @@ class Joining:
         """Return the ticket as nodes take it."""
         return tickets.sign(ticket, self._key)
 
-    async def _place(self, session: AsyncSession, meeting_id: str) -> Node:
+    async def _place(self, session: AsyncSession, meeting_id: str, living: Mapping[str, Node]) -> Node:
         """Return the node for the next ticket, and bind the meeting to it while the ticket is good."""
         now = self._clock()
-        living = {node.id: node for node in await nodes.reported_since(session, now - self._lease)}
         placement = await nodes.hold_placement(session, meeting_id)
         bond = None
         if placement is not None and (placement.room_open or now < placement.tickets_until):

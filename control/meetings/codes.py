@@ -1,7 +1,8 @@
 """Meeting codes: 60 random bits that can be read out loud, such as `abcd-efgh-jkmn`.
 
 Lower-case letters and digits, without those taken for one another (l, o, 0, 1); case, spaces and dashes
-do not matter on the way in.
+do not matter on the way in. The first symbol tells the database that the meeting is in; of the first
+database's codes it is as random as the others.
 """
 
 import secrets
@@ -11,9 +12,15 @@ LENGTH = 12
 GROUP = 4
 
 
-def new_code() -> str:
-    """Return a code that cannot be guessed."""
-    return _grouped("".join(secrets.choice(ALPHABET) for _ in range(LENGTH)))
+def new_code(shard: int = 0) -> str:
+    """Return a code that cannot be guessed, of a meeting in the database with this number."""
+    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return _grouped(ALPHABET[shard] + code[1:] if shard else code)
+
+
+def shard_of(code: str) -> int:
+    """Return the number of the database that the canonical code tells; if not there, it is in the first."""
+    return ALPHABET.index(code[0])
 
 
 def canonical(text: str) -> str | None:

@@ -1,29 +1,39 @@
 """From a code in a path to the meeting, slowly for those who guess."""
 
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.edge.caller import CALLER
 from control.meetings import store
-from control.meetings.codes import canonical
+from control.meetings.codes import canonical, shard_of
 from control.meetings.store import Meeting
 from control.rates import Buckets
 from control.refusals import Reason, Refused
+from control.shards.shards import Shards
 
 
 class Lookup:
     """Finds meetings. A wrong code costs a guess; an address without guesses left is told nothing at all."""
 
-    def __init__(self, guesses: Buckets) -> None:
+    def __init__(self, shards: Shards, guesses: Buckets) -> None:
+        self._shards = shards
         self._guesses = guesses
 
-    async def find(self, session: AsyncSession, request: web.Request) -> Meeting:
+    async def find(self, request: web.Request) -> Meeting:
         """Return the meeting of the path's code. Raises `Refused` with MEETING_UNKNOWN or RATE_LIMITED."""
         address = request[CALLER].rate_key
         self._guesses.require(address)
         code = canonical(request.match_info["code"])
-        meeting = None if code is None else await store.by_code(session, code)
+        meeting = None if code is None else await self._by_code(code)
         if meeting is None:
             self._guesses.take(address)
             raise Refused(Reason.MEETING_UNKNOWN)
         return meeting
+
+    async def _by_code(self, code: str) -> Meeting | None:
+        told = shard_of(code)
+        for number in (told, 0) if 0 < told < len(self._shards) else (0,):
+            async with self._shards[number].read() as session:
+                meeting = await store.by_code(session, code)
+            if meeting is not None:
+                return meeting
+        return None

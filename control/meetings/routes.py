@@ -1,29 +1,33 @@
 """Meetings over HTTP: make, list, look at, end."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from aiohttp import web
 
 from control.accounts import store as accounts
 from control.accounts.access import Access
 from control.accounts.tokens import AccountIdentity
-from control.database import Database
 from control.edge.body import answer, one_line, read_json
 from control.edge.caller import CALLER
 from control.meetings import store
 from control.meetings.lookup import Lookup
 from control.meetings.schema import NewMeeting, public_view_of, view_of
 from control.meetings.service import Meetings
-from control.paging import Id, page, window
+from control.meetings.store import Meeting
+from control.paging import Id, Window, page, window
 from control.rates import Buckets
 from control.refusals import Reason, Refused
+from control.shards.shards import Shards
 
 
 class MeetingRoutes:
     """The routes of meetings."""
 
     def __init__(
-        self, database: Database, meetings: Meetings, lookup: Lookup, access: Access, creations: Buckets
+        self, shards: Shards, meetings: Meetings, lookup: Lookup, access: Access, creations: Buckets
     ) -> None:
-        self._database = database
+        self._shards = shards
         self._meetings = meetings
         self._lookup = lookup
         self._access = access
@@ -44,12 +48,14 @@ class MeetingRoutes:
         self._creations.take(account_id)
         body = await read_json(request, NewMeeting)
         title = one_line(body.title, "title")
-        async with self._database.write() as session:
+        async with self._shards.first.read() as session:
             host = await accounts.by_id(session, account_id)
-            if host is None:
-                raise Refused(Reason.UNAUTHENTICATED)
+        if host is None:
+            raise Refused(Reason.UNAUTHENTICATED)
+        shard = self._shards.pick()
+        async with self._shards[shard].write() as session:
             meeting = await self._meetings.create(
-                session, host, title=title, guests_allowed=body.guests_allowed
+                session, shard, host, title=title, guests_allowed=body.guests_allowed
             )
         return answer(view_of(meeting, request[CALLER].base), status=201)
 
@@ -57,8 +63,7 @@ class MeetingRoutes:
         """List the meetings the caller hosted or attended, the newest first."""
         account_id = self._access.account(request)
         wanted = window(request.query, Id)
-        async with self._database.read() as session:
-            rows = await store.of_account(session, account_id, wanted.after, wanted.limit + 1)
+        rows = await self._of_account(account_id, wanted)
         base = request[CALLER].base
         return answer(
             page(
@@ -72,15 +77,29 @@ class MeetingRoutes:
     async def look(self, request: web.Request) -> web.Response:
         """Show a meeting to anyone with the code."""
         identity = self._access.identity(request)
-        async with self._database.read() as session:
-            meeting = await self._lookup.find(session, request)
+        meeting = await self._lookup.find(request)
         account_id = identity.account if isinstance(identity, AccountIdentity) else None
         return answer(public_view_of(meeting, account_id))
 
     async def end(self, request: web.Request) -> web.Response:
         """End a meeting; the host only."""
         account_id = self._access.account(request)
-        async with self._database.write() as session:
-            meeting = await self._lookup.find(session, request)
-            await self._meetings.end(session, meeting, account_id)
+        found = await self._lookup.find(request)
+        async with self._shards.of(found.id).write() as session:
+            meeting = await self._meetings.end(session, found.id, account_id)
         return answer(view_of(meeting, request[CALLER].base))
+
+    async def _of_account(self, account_id: str, wanted: Window[str]) -> Sequence[Meeting]:
+        """Return the wanted meetings and one more, of all databases."""
+        last = None
+        if wanted.after is not None:
+            async with self._shards.of(wanted.after).read() as session:
+                last = await store.by_id(session, wanted.after)
+            if last is None:
+                return []
+        found = []
+        for database in self._shards:
+            async with database.history(partial(store.is_there, meeting=last)) as session:
+                found += await store.of_account(session, account_id, last, wanted.limit + 1)
+        found.sort(key=lambda meeting: (meeting.created_at, meeting.id), reverse=True)
+        return found[: wanted.limit + 1]

@@ -59,7 +59,7 @@ def view_of(meeting: Meeting, base: URL) -> MeetingView:
         id=meeting.id,
         code=meeting.code,
         title=meeting.title,
-        host=Host(meeting.host.id, meeting.host.name),
+        host=Host(meeting.host_id, meeting.host_name),
         guests_allowed=meeting.guests_allowed,
         created_at=meeting.created_at,
         ended_at=meeting.ended_at,
@@ -72,7 +72,7 @@ def public_view_of(meeting: Meeting, account_id: str | None) -> PublicView:
     return PublicView(
         code=meeting.code,
         title=meeting.title,
-        host=HostName(meeting.host.name),
+        host=HostName(meeting.host_name),
         guests_allowed=meeting.guests_allowed,
         ended_at=meeting.ended_at,
         is_host=meeting.host_id == account_id,

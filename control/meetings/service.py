@@ -1,7 +1,5 @@
 """Making and ending meetings."""
 
-from uuid import uuid4
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.accounts.store import Account
@@ -15,6 +13,7 @@ from control.meetings.codes import new_code
 from control.meetings.store import Meeting
 from control.nodes.commands import Commands
 from control.refusals import Reason, Refused
+from control.shards.ids import new_id
 
 
 class Meetings:
@@ -27,15 +26,15 @@ class Meetings:
         self._commands = commands
 
     async def create(
-        self, session: AsyncSession, host: Account, *, title: str, guests_allowed: bool
+        self, session: AsyncSession, shard: int, host: Account, *, title: str, guests_allowed: bool
     ) -> Meeting:
-        """Return a new meeting; its chat begins with the line that it was made."""
+        """Return a new meeting, in the database numbered `shard`. Its chat begins with a line about that."""
         meeting = Meeting(
-            id=uuid4().hex,
-            code=new_code(),
+            id=new_id(shard),
+            code=new_code(shard),
             title=title,
             host_id=host.id,
-            host=host,
+            host_name=host.name,
             guests_allowed=guests_allowed,
             created_at=self._clock(),
         )
@@ -44,17 +43,16 @@ class Meetings:
         await self._chat.tell(session, meeting, f"Meeting created by {host.name}")
         return meeting
 
-    async def end(self, session: AsyncSession, meeting: Meeting, account_id: str) -> None:
-        """End the meeting and have its room closed; ending it again changes nothing.
+    async def end(self, session: AsyncSession, meeting_id: str, account_id: str) -> Meeting:
+        """End the meeting, have its room closed and return it; ending it again changes nothing.
 
         Raises `Refused` with NOT_THE_HOST.
         """
+        meeting = await store.hold(session, meeting_id)
         if meeting.host_id != account_id:
             raise Refused(Reason.NOT_THE_HOST)
-        await feeds.hold(session, meeting.id)
-        await store.refresh(session, meeting)
-        if meeting.ended_at is not None:
-            return
-        meeting.ended_at = self._clock()
-        await self._events.record(session, meeting.id, lambda number: MeetingEnded(id=number))
-        await self._commands.close_room(session, meeting.id)
+        if meeting.ended_at is None:
+            meeting.ended_at = self._clock()
+            await self._events.record(session, meeting.id, lambda number: MeetingEnded(id=number))
+            await self._commands.close_room(session, meeting.id)
+        return meeting

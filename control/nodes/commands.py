@@ -20,6 +20,7 @@ from control.database import Database, after_commit
 from control.metrics import Metrics
 from control.nodes import store
 from control.nodes.store import Node, PendingCommand
+from control.shards.shards import Shards
 from sfu.contract.operations import CloseRoom, Command, sign_token
 
 log = logging.getLogger(__name__)
@@ -60,9 +61,9 @@ class CommandSender:
     """Sends due commands over HTTP."""
 
     def __init__(
-        self, database: Database, commands: Commands, clock: Clock, secret: bytes, metrics: Metrics
+        self, shards: Shards, commands: Commands, clock: Clock, secret: bytes, metrics: Metrics
     ) -> None:
-        self._database = database
+        self._shards = shards
         self._commands = commands
         self._clock = clock
         self._secret = secret
@@ -80,30 +81,40 @@ class CommandSender:
         async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http:
             while not self._stopping:
                 self._commands.due.clear()
-                try:
-                    await self.send_due(http)
-                except Exception:
-                    log.exception("commands could not be sent; trying again")
+                for database in self._shards:
+                    try:
+                        await self._send_due(http, database)
+                    except Exception:
+                        log.exception("commands could not be sent; trying again")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_S):
                         await self._commands.due.wait()
 
-    async def send_due(self, http: aiohttp.ClientSession) -> None:
+    async def _send_due(self, http: aiohttp.ClientSession, database: Database) -> None:
         """Send each command whose time has come; forget those taken, postpone the others."""
-        async with self._database.read() as session:
+        async with database.read() as session:
             due = await store.due_commands(session, self._clock(), BATCH)
-        await asyncio.gather(*(self._deliver(http, command, node) for command, node in due))
+        if not due:
+            return
+        async with self._shards.first.read() as session:
+            nodes = await store.by_ids(session, {command.node_id for command in due})
 
-    async def _deliver(self, http: aiohttp.ClientSession, command: PendingCommand, node: Node) -> None:
-        taken = await self._send(http, node, command.body)
+        async def deliver(command: PendingCommand) -> None:
+            node = nodes.get(command.node_id)
+            taken = node is not None and await self._send(http, node, command.body)
+            self._metrics.commands.labels("taken" if taken else "failed").inc()
+            async with database.write() as session:
+                await self._settle(session, command, taken)
+
+        await asyncio.gather(*(deliver(command) for command in due))
+
+    async def _settle(self, session: AsyncSession, command: PendingCommand, taken: bool) -> None:
         now = self._clock()
-        async with self._database.write() as session:
-            if taken or now - command.created_at >= LIFETIME:
-                await store.remove_command(session, command.id)
-            else:
-                wait_s = min(RETRY_MAX_S, 2.0**command.attempts)
-                await store.postpone(session, command.id, now + timedelta(seconds=wait_s))
-        self._metrics.commands.labels("taken" if taken else "failed").inc()
+        if taken or now - command.created_at >= LIFETIME:
+            await store.remove_command(session, command.id)
+        else:
+            wait_s = min(RETRY_MAX_S, 2.0**command.attempts)
+            await store.postpone(session, command.id, now + timedelta(seconds=wait_s))
 
     async def _send(self, http: aiohttp.ClientSession, node: Node, body: str) -> bool:
         token = sign_token(self._secret, audience=node.id, now=self._clock().timestamp())

@@ -4,7 +4,6 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from control.clock import Clock
-from control.database import Database
 from control.edge.body import answer, read_json
 from control.nodes.service import Nodes
 from control.refusals import Reason, Refused, invalid
@@ -14,10 +13,7 @@ from sfu.contract.operations import CONTROL_AUDIENCE, Report, ReportReply, verif
 class NodeRoutes:
     """The routes of nodes. Reports may be larger than other bodies: they carry all that was missed."""
 
-    def __init__(
-        self, database: Database, nodes: Nodes, clock: Clock, secret: bytes, report_bytes: int
-    ) -> None:
-        self._database = database
+    def __init__(self, nodes: Nodes, clock: Clock, secret: bytes, report_bytes: int) -> None:
         self._nodes = nodes
         self._clock = clock
         self._secret = secret
@@ -39,9 +35,7 @@ class NodeRoutes:
             _check_url(report.signal_url, "signal_url", ("ws", "wss"))
         if not 0 < report.signal_port < 65536:
             raise invalid(signal_port="Must be a port.")
-        async with self._database.write() as session:
-            acknowledged = await self._nodes.report(session, report)
-        return answer(ReportReply(acknowledged=acknowledged))
+        return answer(ReportReply(acknowledged=await self._nodes.report(report)))
 
 
 def _check_url(text: str, field: str, schemes: tuple[str, ...]) -> None:

@@ -1,7 +1,9 @@
 """Taking in what nodes report, and noticing those that fall silent."""
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,6 +14,7 @@ from control.nodes import store
 from control.nodes.commands import Commands
 from control.nodes.store import Boot, Node
 from control.people.service import People, Whereabouts
+from control.shards.shards import Shards
 from sfu.contract.operations import (
     CloseRoom,
     NodeEvent,
@@ -32,68 +35,94 @@ class Nodes:
     """The rules of the register. A node lives while its last report is younger than `lease_s`."""
 
     def __init__(
-        self, clock: Clock, people: People, commands: Commands, metrics: Metrics, lease_s: float
+        self,
+        shards: Shards,
+        clock: Clock,
+        people: People,
+        commands: Commands,
+        metrics: Metrics,
+        *,
+        lease_s: float,
     ) -> None:
+        self._shards = shards
         self._clock = clock
         self._people = people
         self._commands = commands
         self._metrics = metrics
         self.lease = timedelta(seconds=lease_s)
 
-    async def report(self, session: AsyncSession, report: Report) -> int:
-        """Take in a heartbeat and its events; return the number of the last event applied for its boot."""
-        node = await store.hold_node(session, report.node)
-        boot = await store.hold_boot(session, report.node, report.boot)
-        if boot is None:
-            boot = await self._booted(session, report, node)
-            node = await self._register(session, report, node)
-        elif node is None or node.boot == report.boot:
-            node = await self._register(session, report, node)
-        for event in report.events:
-            if event.seq > boot.last_seq:
-                await self._apply(session, report, event)
-                boot.last_seq = event.seq
-        if node.boot != report.boot:  # the last word of a run that another has followed
-            await self._people.lost(session, report.node, report.boot, node.reported_at)
+    async def report(self, report: Report) -> int:
+        """Take in a heartbeat and its events; return the number of the last event applied for its boot.
+
+        The first database comes last: what it knows of, the others have taken in.
+        """
+        async with self._shards.first.read() as session:
+            node = (await store.by_ids(session, [report.node])).get(report.node)
+            is_known = await store.is_current(session, report.node, report.boot)
+        last_seen = self._clock() if node is None else node.reported_at
+        for number in range(1, len(self._shards)):
+            events = self._events_in(report, number)
+            if events or not is_known:
+                async with self._shards[number].write() as session:
+                    await self._take_in(session, report, events, last_seen)
+        async with self._shards.first.write() as session:
+            boot = await self._take_in(session, report, self._events_in(report, 0), last_seen)
+            if boot.current:
+                await self._register(session, report)
         return boot.last_seq
 
-    async def sweep(self, session: AsyncSession) -> None:
+    async def sweep(self) -> None:
         """End the attendances and rooms on nodes that have fallen silent; forget those long gone."""
         now = self._clock()
-        for node in await store.hold_silent_since(session, now - self.lease):
-            lost = await self._people.lost(session, node.id, None, node.reported_at)
-            await store.close_rooms(session, node.id)
+        async with self._shards.first.read() as session:
+            silent = await store.silent_since(session, now - self.lease)
+        for node, database in product(silent, reversed(list(self._shards))):
+            async with database.write() as session:
+                lost = await self._people.lost(session, node.id, None, node.reported_at)
+                await store.close_rooms(session, node.id)
+                if node.reported_at <= now - FORGET_AFTER:
+                    await store.forget_node(session, node.id)
             if lost:
                 log.warning("node %s has fallen silent; %d people were on it", node.id, lost)
-            if node.reported_at <= now - FORGET_AFTER:
-                await store.forget_node(session, node)
 
-    async def _booted(self, session: AsyncSession, report: Report, before: Node | None) -> Boot:
-        """Note a new run of a node; what the run before it held is gone.
+    def _events_in(self, report: Report, number: int) -> list[NodeEvent]:
+        """Return the report's events of the meetings in the database with this number."""
+        return [event for event in report.events if self._shards.of(event.room) is self._shards[number]]
 
-        The run before is remembered, since its last report may still be on its way.
-        """
-        kept = (report.boot,) if before is None else (report.boot, before.boot)
-        await store.forget_boots(session, report.node, kept)
-        if before is not None:
-            await self._people.lost(session, before.id, before.boot, before.reported_at)
-            await store.close_rooms(session, before.id)
-            await store.remove_commands(session, before.id)
-        boot = Boot(node_id=report.node, id=report.boot, last_seq=0)
+    async def _take_in(
+        self, session: AsyncSession, report: Report, events: Sequence[NodeEvent], last_seen: datetime
+    ) -> Boot:
+        """Apply those of the report's `events` that are new here; return what it knows of the run."""
+        boot = await store.hold_boot(session, report.node, report.boot)
+        if boot is None:
+            boot = await self._booted(session, report, last_seen)
+        for event in events:
+            if event.seq > boot.last_seq:
+                await self._apply(session, report, event)
+        boot.last_seq = max([boot.last_seq, *(event.seq for event in report.events)])
+        if not boot.current:  # the last word of a run that another has followed
+            await self._people.lost(session, report.node, report.boot, last_seen)
+        return boot
+
+    async def _booted(self, session: AsyncSession, report: Report, last_seen: datetime) -> Boot:
+        """Note a new run of a node; what the run before it held is gone."""
+        await self._people.lost(session, report.node, None, last_seen)
+        await store.supersede_boots(session, report.node)
+        await store.close_rooms(session, report.node)
+        await store.remove_commands(session, report.node)
+        boot = Boot(node_id=report.node, id=report.boot, last_seq=0, current=True)
         await store.add(session, boot)
         log.info("node %s is up, boot %s, version %s", report.node, report.boot, report.version)
         return boot
 
-    async def _register(self, session: AsyncSession, report: Report, node: Node | None) -> Node:
-        if node is None:
-            node = Node(id=report.node)
+    async def _register(self, session: AsyncSession, report: Report) -> None:
+        node = await store.hold_node(session, report.node) or Node(id=report.node)
         node.boot, node.reported_at = report.boot, self._clock()
         node.signal_url, node.signal_port = report.signal_url, report.signal_port
         node.internal_url = report.internal_url
         node.region, node.version = report.region[:LABEL_MAX], report.version[:LABEL_MAX]
         node.draining, node.peers = report.draining, report.load.peers
         await store.add(session, node)
-        return node
 
     async def _apply(self, session: AsyncSession, report: Report, event: NodeEvent) -> None:
         await feeds.hold(session, event.room)

@@ -1,5 +1,10 @@
-"""Nodes, the rooms they hold and the commands they still owe, in the database."""
+"""Nodes, the rooms they hold and the commands they still owe, in the database.
 
+Nodes are in the first database. Their runs are in each that has meetings of theirs, and a meeting's room and
+its commands beside the meeting.
+"""
+
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, delete, select, update
@@ -27,13 +32,17 @@ class Node(Base):
 
 
 class Boot(Base):
-    """One run of a node's process, and the last of its events that was applied."""
+    """One run of a node's process, and the last of its events that was applied to the meetings here.
+
+    A run that is not `current` has been followed by another; its last report may still be on its way.
+    """
 
     __tablename__ = "boots"
 
     node_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     last_seq: Mapped[int] = mapped_column(BigInteger)
+    current: Mapped[bool]
 
 
 class Placement(Base):
@@ -67,9 +76,14 @@ async def reported_since(session: AsyncSession, moment: datetime) -> list[Node]:
     return list(await session.scalars(select(Node).where(Node.reported_at > moment)))
 
 
-async def hold_silent_since(session: AsyncSession, moment: datetime) -> list[Node]:
-    """Return the nodes that have not reported after `moment`, locked until the transaction ends."""
-    return list(await session.scalars(select(Node).where(Node.reported_at <= moment).with_for_update()))
+async def silent_since(session: AsyncSession, moment: datetime) -> list[Node]:
+    """Return the nodes that have not reported after `moment`."""
+    return list(await session.scalars(select(Node).where(Node.reported_at <= moment)))
+
+
+async def by_ids(session: AsyncSession, node_ids: Collection[str]) -> dict[str, Node]:
+    """Return those of the nodes that there are."""
+    return {node.id: node for node in await session.scalars(select(Node).where(Node.id.in_(node_ids)))}
 
 
 async def hold_node(session: AsyncSession, node_id: str) -> Node | None:
@@ -84,11 +98,17 @@ async def hold_boot(session: AsyncSession, node_id: str, boot: str) -> Boot | No
     )
 
 
-async def forget_node(session: AsyncSession, node: Node) -> None:
+async def is_current(session: AsyncSession, node_id: str, boot: str) -> bool:
+    """Tell whether this is the node's run, as far as the database knows."""
+    known = await session.get(Boot, (node_id, boot))
+    return known is not None and known.current
+
+
+async def forget_node(session: AsyncSession, node_id: str) -> None:
     """Forget the node, its runs, and what it was to be told."""
-    await remove_commands(session, node.id)
-    await forget_boots(session, node.id, ())
-    await session.delete(node)
+    await remove_commands(session, node_id)
+    await session.execute(delete(Boot).where(Boot.node_id == node_id))
+    await session.execute(delete(Node).where(Node.id == node_id))
 
 
 async def add(session: AsyncSession, row: Node | Boot | Placement | PendingCommand) -> None:
@@ -97,9 +117,11 @@ async def add(session: AsyncSession, row: Node | Boot | Placement | PendingComma
     await session.flush()
 
 
-async def forget_boots(session: AsyncSession, node_id: str, but: tuple[str, ...]) -> None:
-    """Forget the node's runs, except those named."""
-    await session.execute(delete(Boot).where(Boot.node_id == node_id, Boot.id.not_in(but)))
+async def supersede_boots(session: AsyncSession, node_id: str) -> None:
+    """Note that the node's run was its last but one; forget those before it."""
+    theirs = Boot.node_id == node_id
+    await session.execute(delete(Boot).where(theirs, Boot.current.is_(False)))
+    await session.execute(update(Boot).where(theirs).values(current=False))
 
 
 async def hold_placement(session: AsyncSession, meeting_id: str) -> Placement | None:
@@ -114,16 +136,10 @@ async def close_rooms(session: AsyncSession, node_id: str) -> None:
     )
 
 
-async def due_commands(session: AsyncSession, now: datetime, limit: int) -> list[tuple[PendingCommand, Node]]:
-    """Return commands that it is time to send, with their nodes, the oldest first."""
-    due = (
-        select(PendingCommand, Node)
-        .join(Node, Node.id == PendingCommand.node_id)
-        .where(PendingCommand.due_at <= now)
-        .order_by(PendingCommand.due_at)
-        .limit(limit)
-    )
-    return [(command, node) for command, node in (await session.execute(due)).all()]
+async def due_commands(session: AsyncSession, now: datetime, limit: int) -> list[PendingCommand]:
+    """Return commands that it is time to send, the oldest first."""
+    due = select(PendingCommand).where(PendingCommand.due_at <= now).order_by(PendingCommand.due_at)
+    return list(await session.scalars(due.limit(limit)))
 
 
 async def remove_command(session: AsyncSession, command_id: str) -> None:

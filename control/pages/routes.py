@@ -9,16 +9,16 @@ from control.accounts import store as accounts
 from control.accounts.access import ACCESS_COOKIE
 from control.accounts.schema import User
 from control.accounts.tokens import AccessTokens, AccountIdentity
-from control.database import Database
 from control.edge.html import WEB, render
 from control.meetings.lookup import Lookup
+from control.shards.shards import Shards
 
 
 class PageRoutes:
     """The routes of pages and of the files they load."""
 
-    def __init__(self, database: Database, tokens: AccessTokens, lookup: Lookup) -> None:
-        self._database = database
+    def __init__(self, shards: Shards, tokens: AccessTokens, lookup: Lookup) -> None:
+        self._shards = shards
         self._tokens = tokens
         self._lookup = lookup
 
@@ -53,8 +53,7 @@ class PageRoutes:
 
     async def meeting(self, request: web.Request) -> web.Response:
         """One meeting, from the camera check to its end, under the code's one spelling."""
-        async with self._database.read() as session:
-            code = (await self._lookup.find(session, request)).code
+        code = (await self._lookup.find(request)).code
         if request.match_info["code"] != code:
             return see_other(URL("/m") / code)
         return await self._page(request, "meeting.html", code=code)
@@ -73,7 +72,7 @@ class PageRoutes:
         identity = self._tokens.read(token)
         if not isinstance(identity, AccountIdentity):
             return None
-        async with self._database.read() as session:
+        async with self._shards.first.read() as session:
             account = await accounts.by_id(session, identity.account)
         return None if account is None else User.of(account)
 

@@ -1,9 +1,7 @@
 """Who may see a meeting's inside: the host, whoever got a ticket with an account, guests with its token."""
 
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from control.accounts import store as accounts
 from control.accounts.access import Access
 from control.accounts.tokens import GuestIdentity, Identity
 from control.events.schema import Author
@@ -11,16 +9,18 @@ from control.meetings.lookup import Lookup
 from control.meetings.store import Meeting
 from control.people import store
 from control.refusals import Reason, Refused
+from control.shards.shards import Shards
 
 
 class Members:
     """The check before everything that is not for strangers."""
 
-    def __init__(self, lookup: Lookup, access: Access) -> None:
+    def __init__(self, shards: Shards, lookup: Lookup, access: Access) -> None:
+        self._shards = shards
         self._lookup = lookup
         self._access = access
 
-    async def admit(self, session: AsyncSession, request: web.Request) -> tuple[Meeting, Author]:
+    async def admit(self, request: web.Request) -> tuple[Meeting, Author]:
         """Return the meeting of the path's code, and as whom the caller speaks in it.
 
         Raises `Refused` with UNAUTHENTICATED, MEETING_UNKNOWN, RATE_LIMITED or NOT_A_MEMBER.
@@ -28,18 +28,18 @@ class Members:
         identity = self._access.identity(request)
         if identity is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        meeting = await self._lookup.find(session, request)
-        return meeting, await _author(session, meeting, identity)
+        meeting = await self._lookup.find(request)
+        return meeting, await self._author(meeting, identity)
 
-
-async def _author(session: AsyncSession, meeting: Meeting, identity: Identity) -> Author:
-    if isinstance(identity, GuestIdentity):
-        if identity.meeting != meeting.id:
+    async def _author(self, meeting: Meeting, identity: Identity) -> Author:
+        if isinstance(identity, GuestIdentity):
+            if identity.meeting != meeting.id:
+                raise Refused(Reason.NOT_A_MEMBER)
+            return Author(identity.peer, identity.name)
+        if identity.account == meeting.host_id:
+            return Author(meeting.host_id, meeting.host_name)
+        async with self._shards.of(meeting.id).read() as session:
+            name = await store.name_in(session, meeting.id, identity.account)
+        if name is None:
             raise Refused(Reason.NOT_A_MEMBER)
-        return Author(identity.peer, identity.name)
-    account = await accounts.by_id(session, identity.account)
-    if account is None:
-        raise Refused(Reason.UNAUTHENTICATED)
-    if account.id != meeting.host_id and not await store.has_attended(session, meeting.id, account.id):
-        raise Refused(Reason.NOT_A_MEMBER)
-    return Author(account.id, account.name)
+        return Author(identity.account, name)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, exists, select, tuple_
+from sqlalchemy import ForeignKey, Index, String, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -10,7 +10,10 @@ from control.database import Base
 
 
 class Attendance(Base):
-    """One person's stay in a meeting. `node_id` and `boot` tell where they entered, once they have."""
+    """One person's stay in a meeting. `node_id` and `boot` tell where they entered, once they have.
+
+    The account may be in another database.
+    """
 
     __tablename__ = "attendances"
     __table_args__ = (
@@ -21,7 +24,7 @@ class Attendance(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     meeting_id: Mapped[str] = mapped_column(ForeignKey("meetings.id", ondelete="CASCADE"))
-    account_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[str | None]
     name: Mapped[str] = mapped_column(String(80))
     node_id: Mapped[str | None] = mapped_column(String(64))
     boot: Mapped[str | None] = mapped_column(String(64))
@@ -42,10 +45,11 @@ async def hold(session: AsyncSession, meeting_id: str, peer: str) -> Attendance 
     return await session.scalar(select(Attendance).where(*theirs).with_for_update())
 
 
-async def has_attended(session: AsyncSession, meeting_id: str, account_id: str) -> bool:
-    """Tell whether the account ever got a ticket for the meeting."""
-    theirs = exists().where(Attendance.meeting_id == meeting_id, Attendance.account_id == account_id)
-    return bool(await session.scalar(select(theirs)))
+async def name_in(session: AsyncSession, meeting_id: str, account_id: str) -> str | None:
+    """Return the name under which the account last got a ticket for the meeting, if it ever did."""
+    theirs = (Attendance.meeting_id == meeting_id, Attendance.account_id == account_id)
+    names = select(Attendance.name).where(*theirs).order_by(Attendance.created_at.desc())
+    return await session.scalar(names.limit(1))
 
 
 async def present_on(session: AsyncSession, node_id: str, boot: str | None) -> list[Attendance]:
@@ -54,6 +58,11 @@ async def present_on(session: AsyncSession, node_id: str, boot: str | None) -> l
     if boot is not None:
         there.append(Attendance.boot == boot)
     return list(await session.scalars(select(Attendance).where(*there).with_for_update()))
+
+
+async def is_there(session: AsyncSession, attendance_id: str | None) -> bool:
+    """Tell whether the database has this attendance; None is in no database."""
+    return attendance_id is not None and await session.get(Attendance, attendance_id) is not None
 
 
 async def newest(session: AsyncSession, meeting_id: str, after: str | None, limit: int) -> list[Attendance]:

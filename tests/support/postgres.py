@@ -15,6 +15,7 @@ from signal import SIGINT
 from uuid import uuid4
 
 import psycopg
+import sqlalchemy
 from psycopg import sql
 
 from tests.support.ports import free_ports
@@ -33,12 +34,14 @@ SETTINGS = {
 class Postgres:
     """The server. `url` is that of a database made with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *make_data: str) -> None:
+        """Have the program `make_data` make the server's data in a part of the folder."""
         self._folder = folder
         (self._port,) = free_ports(1)
         self._process: Process | None = None
-        initdb = [str(_program("initdb")), "-D", str(self._data), "-A", "trust", "-U", USER, "--no-sync"]
-        subprocess.run([*_as_user(), *initdb], check=True, capture_output=True)
+        program, *arguments = make_data
+        command = [*_as_user(), str(_program(program)), "-D", str(self._data), *arguments, "--no-sync"]
+        subprocess.run(command, check=True, capture_output=True)
 
     @property
     def _data(self) -> Path:
@@ -71,12 +74,14 @@ class Postgres:
         """End the server as a power cut would."""
         assert self._process is not None
         self._process.kill()
+        self._process = None
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """End the server, whoever is connected."""
-        assert self._process is not None
-        self._process.stop()
+        """End the server, whoever is connected, unless it was killed."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
 
     def make_database(self, *, like: str = "template1") -> str:
         """Make a database and return its address."""
@@ -86,15 +91,48 @@ class Postgres:
             connection.execute(command.format(sql.Identifier(name), sql.Identifier(like)))
         return self._url(name)
 
+    def url_like(self, url: sqlalchemy.URL) -> str:
+        """Return the address of a database that is called the same on another server."""
+        return self._url(url.database or "")
+
+    @contextmanager
+    def standby(self) -> Iterator["Postgres"]:
+        """Run a server that copies this one."""
+        source = ("-h", "127.0.0.1", "-p", str(self._port), "-U", USER)
+        with _running("pg_basebackup", *source, "--write-recovery-conf", "--checkpoint=fast") as server:
+            yield server
+
+    def catch_up_with(self, source: "Postgres") -> None:
+        """Wait until this standby has all that its source has by now."""
+        with psycopg.connect(source.url) as connection:
+            position = connection.execute("SELECT pg_current_wal_lsn()").fetchone()
+        assert position is not None
+        with psycopg.connect(self.url) as connection:
+            reached = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+            until_now(
+                "the standby has caught up", lambda: connection.execute(reached, position).fetchone()[0]
+            )
+
+    def stand_still(self) -> None:
+        """Have this standby fall behind from now on."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute("SELECT pg_wal_replay_pause()")
+
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """Run a server."""
+    with _running("initdb", "-A", "trust", "-U", USER) as server:
+        yield server
+
+
+@contextmanager
+def _running(*make_data: str) -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, USER, USER)
-        server = Postgres(folder)
+        server = Postgres(folder, *make_data)
         server.start()
         yield server
         server.stop()

@@ -169,6 +169,33 @@ async def test_messages_outlive_the_way_into_partitions_and_back(server: Postgre
     await db.close()
 
 
+async def test_what_there_is_outlives_the_way_to_several_databases_and_back(
+    db: Database, database: URL
+) -> None:
+    await db.migrate("v0002")
+    with connected(database) as connection:
+        now = "CURRENT_TIMESTAMP"
+        for command in (
+            f"INSERT INTO accounts VALUES ('a', 'a@example.org', 'Ann', 'h', {now})",
+            f"INSERT INTO meetings VALUES ('m', 'code', 'T', 'a', true, {now}, NULL)",
+            f"INSERT INTO messages VALUES ('m', 1, 'text', 'hi', 'a', 'Ann', 'c', {now})",
+            f"INSERT INTO attendances VALUES ('p', 'm', 'a', 'Ann', 'n', 'new', {now}, NULL, NULL)",
+            f"INSERT INTO nodes VALUES ('n', 'new', '', 1, '', '', '', false, 0, {now})",
+            "INSERT INTO boots VALUES ('n', 'new', 7), ('n', 'old', 9)",
+        ):
+            connection.execute(text(command))
+        connection.commit()
+    kept = "SELECT meeting_id, text, (SELECT count(*) FROM attendances) FROM messages"
+    for _ in range(2):
+        await db.migrate()
+        assert rows(database, kept) == [("m", "hi", 1)]
+        assert rows(database, "SELECT host_id, host_name FROM meetings") == [("a", "Ann")]
+        assert rows(database, "SELECT id FROM boots WHERE current") == [("new",)]
+        assert rows(database, "SELECT number, count FROM place") == [(0, 1)]
+        await db.migrate("v0002")
+        assert rows(database, kept) == [("m", "hi", 1)]
+
+
 async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(server: Postgres) -> None:
     db = Database(database_url(server.make_database()), readers=1, writers=2)
     await db.migrate()

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from yarl import URL
 
 from control import cli
+from control.database import database_url
 from control.rates import Rate
 from control.settings import Limits, Rates, Settings
 
@@ -79,6 +80,9 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
         ["--event-send-s", "0"],
         ["--database-url", "mysql://parley:hush@host/db"],
         ["--database-writers", "0"],
+        ["--shard-urls", "postgresql://parley:hush@host/db,mysql://parley:hush@host/db"],
+        ["--shard-urls", ",".join(["sqlite:///hush.sqlite"] * 32)],
+        ["--replica-urls", "sqlite:///hush.sqlite,sqlite:///hush.sqlite"],
         ["--redis-url", "http://parley:hush@host/"],
         ["--redis-url", "redis://parley:hush@host:port/0"],
     ],
@@ -92,5 +96,12 @@ def test_settings_that_make_no_sense_are_refused(settings: list[Settings], argum
 
 
 def test_the_embedded_database_is_in_the_data_folder(tmp_path: Path) -> None:
-    assert str(Settings(data=tmp_path).database) == f"sqlite+aiosqlite:///{tmp_path}/control.sqlite"
-    assert Settings(database_url="postgresql+psycopg://db/x").database == "postgresql+psycopg://db/x"
+    ((first, replica),) = Settings(data=tmp_path).databases
+    assert str(first) == f"sqlite+aiosqlite:///{tmp_path}/control.sqlite"
+    assert replica is None
+
+
+def test_each_database_may_have_a_replica() -> None:
+    one, two, copy = (database_url(f"postgresql://host/{name}") for name in ("one", "two", "copy"))
+    settings = Settings(database_url=one, shard_urls=(two,), replica_urls=(copy,))
+    assert settings.databases == [(one, copy), (two, None)]

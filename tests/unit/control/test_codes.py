@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control.meetings.codes import ALPHABET, LENGTH, canonical, new_code
+from control.meetings.codes import ALPHABET, LENGTH, canonical, new_code, shard_of
+from control.shards.ids import SHARDS_MAX
 
 
 def test_codes_hold_sixty_bits_of_unmistakable_signs() -> None:
@@ -25,6 +26,13 @@ def test_every_spelling_of_a_code_is_the_code(data: st.DataObject) -> None:
     signs = [data.draw(st.sampled_from([sign, sign.upper()])) for sign in code.replace("-", "")]
     gaps = [data.draw(st.sampled_from(["", "-", " ", "--"])) for _ in signs]
     assert canonical("".join(sign + gap for sign, gap in zip(signs, gaps, strict=True))) == code
+
+
+@given(st.integers(1, SHARDS_MAX - 1))
+def test_a_code_tells_the_database(shard: int) -> None:
+    code = new_code(shard)
+    assert canonical(code) == code
+    assert shard_of(code) == shard
 
 
 @given(st.text(max_size=40))
