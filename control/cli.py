@@ -14,8 +14,10 @@ from yarl import URL
 
 from control.app import serve
 from control.database import DatabaseUrl, Unreachable, database_url
+from control.mail.message import parsed_sender
+from control.mail.smtp import parsed_server
 from control.rates import Rate
-from control.settings import Limits, Network, Rates, Settings
+from control.settings import JobSettings, Limits, Network, Rates, Settings
 
 Command = Callable[..., None]
 
@@ -95,14 +97,49 @@ class RedisType(click.ParamType[str]):
         return str(value)
 
 
-BASE, DATABASE, NETWORKS, RATE, REDIS = (
+class MailServerType(click.ParamType[str]):
+    """The address of a mail server."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address. What was given is not repeated: there may be a password in it."""
+        try:
+            parsed_server(value, "offered")
+        except ValueError:
+            self.fail("not a mail server: smtp://user:password@host:587 or smtps://…", param, ctx)
+        return str(value)
+
+
+class MailboxType(click.ParamType[str]):
+    """Somebody's name and address."""
+
+    name = "mailbox"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the mailbox."""
+        try:
+            parsed_sender(value)
+        except ValueError:
+            self.fail(f"{value!r} is not one mailbox such as Parley <parley@example.org>", param, ctx)
+        return str(value)
+
+
+BASE, DATABASE, MAILBOX, MAIL_SERVER, NETWORKS, RATE, REDIS = (
     BaseUrlType(),
     DatabaseType(),
+    MailboxType(),
+    MailServerType(),
     NetworksType(),
     RateType(),
     RedisType(),
 )
-DEFAULTS: dict[str, Any] = {**vars(Settings()), **vars(Rates()), **vars(Limits())}
+GROUPS: dict[str, type[Any]] = {"rates": Rates, "limits": Limits, "jobs": JobSettings}
+DEFAULTS: dict[str, Any] = {
+    name: value
+    for defaults in (Settings(), Rates(), Limits(), JobSettings())
+    for name, value in vars(defaults).items()
+}
 
 COUNT = click.IntRange(min=1)
 SECONDS = click.FloatRange(min=0.1)
@@ -165,6 +202,69 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     REDIS,
     "redis://… if there are several control processes: they tell each other of events.",
 )
+@_option(
+    "--smtp-url",
+    "PARLEY_SMTP_URL",
+    "smtp_url",
+    MAIL_SERVER,
+    "smtp://user:password@host:587 or smtps://… to send mail by; files in the data folder if absent.",
+)
+@_option(
+    "--smtp-starttls",
+    "PARLEY_SMTP_STARTTLS",
+    "smtp_starttls",
+    click.Choice(["offered", "required", "never"]),
+    "When to encrypt a connection that begins as smtp://.",
+)
+@_option(
+    "--smtp-timeout-s",
+    "PARLEY_SMTP_TIMEOUT_S",
+    "smtp_timeout_s",
+    SECONDS,
+    "How long the mail server may take for an answer.",
+)
+@_option("--mail-from", "PARLEY_MAIL_FROM", "mail_from", MAILBOX, "Whom mail is from; needed with SMTP.")
+@_option(
+    "--jobs-concurrency",
+    "PARLEY_JOBS_CONCURRENCY",
+    "jobs_concurrency",
+    COUNT,
+    "Jobs done at a time.",
+)
+@_option("--jobs-poll-s", "PARLEY_JOBS_POLL_S", "jobs_poll_s", SECONDS, "How often due jobs are looked for.")
+@_option(
+    "--jobs-lease-s",
+    "PARLEY_JOBS_LEASE_S",
+    "jobs_lease_s",
+    SECONDS,
+    "How long an attempt at a job may take; after that another process takes it.",
+)
+@_option(
+    "--jobs-attempts", "PARLEY_JOBS_ATTEMPTS", "jobs_attempts", COUNT, "Attempts before a job is given up."
+)
+@_option(
+    "--jobs-backoff-s",
+    "PARLEY_JOBS_BACKOFF_S",
+    "jobs_backoff_s",
+    SECONDS,
+    "Wait before the second attempt; doubled for each after it.",
+)
+@_option(
+    "--jobs-backoff-max-s",
+    "PARLEY_JOBS_BACKOFF_MAX_S",
+    "jobs_backoff_max_s",
+    SECONDS,
+    "The longest wait between two attempts.",
+)
+@_option("--jobs-keep-s", "PARLEY_JOBS_KEEP_S", "jobs_keep_s", LIFE, "How long jobs are kept when done.")
+@_option(
+    "--jobs-keep-dead-s",
+    "PARLEY_JOBS_KEEP_DEAD_S",
+    "jobs_keep_dead_s",
+    LIFE,
+    "How long jobs are kept that were given up.",
+)
+@_option("--max-mail-files", "PARLEY_MAX_MAIL_FILES", "mail_files", COUNT, "Messages in the data folder.")
 @_option(
     "--public-url",
     "PARLEY_PUBLIC_URL",
@@ -260,9 +360,13 @@ def command(**options: Any) -> None:
 
 def _settings(options: dict[str, Any]) -> Settings:
     """Return the settings that the options, each named as its field, make up."""
-    rates = Rates(**{field.name: options.pop(field.name) for field in dataclasses.fields(Rates)})
-    limits = Limits(**{field.name: options.pop(field.name) for field in dataclasses.fields(Limits)})
-    return Settings(**options, rates=rates, limits=limits)
+    if options["smtp_url"] and not options["mail_from"]:
+        raise click.UsageError("--smtp-url needs --mail-from (PARLEY_MAIL_FROM)")
+    groups = {
+        name: kind(**{field.name: options.pop(field.name) for field in dataclasses.fields(kind)})
+        for name, kind in GROUPS.items()
+    }
+    return Settings(**options, **groups)
 
 
 if __name__ == "__main__":
