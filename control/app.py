@@ -28,6 +28,7 @@ from control.events.routes import EventRoutes
 from control.events.service import Events
 from control.events.sockets import Sockets
 from control.health import HealthRoutes
+from control.jobs.service import Jobs
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
 from control.keys import Secrets, ensure_secrets, load_secrets
@@ -45,6 +46,7 @@ from control.people.service import People
 from control.rates import Buckets
 from control.settings import Settings
 from control.shards.shards import Shards
+from control.work import Loop, handlers, loops
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Ground:
     shards: Shards
     fanout: Fanout
     relay: Relay | None
+    jobs: Jobs
     passwords: Passwords
 
 
@@ -82,6 +85,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
         shards=shards,
         fanout=fanout,
         relay=relay,
+        jobs=Jobs(clock),
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
     )
     events = Events(shards, fanout, (relay or fanout).announce, limits.event_history)
@@ -171,24 +175,33 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
     """Bring the database up to date, then work in the background until the application ends."""
     sender = CommandSender(ground.shards, commands, ground.clock, ground.secrets.cluster, ground.metrics)
     tasks: list[asyncio.Task[None]] = []
+    working = _working(ground)
     stop = asyncio.Event()
     try:
         await ground.shards.prepare(ground.settings.database_wait_s)
         tasks += [
             asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(nodes, stop)),
+            *(asyncio.create_task(loop.run()) for loop in working),
         ]
         if ground.relay is not None:
             tasks.append(asyncio.create_task(ground.relay.run()))
         yield
     finally:
         sender.stop()
+        for loop in working:
+            loop.stop()
         if ground.relay is not None:
             ground.relay.stop()
         stop.set()
         await asyncio.gather(*tasks, return_exceptions=True)
         ground.passwords.close()
         await ground.shards.close()
+
+
+def _working(ground: Ground) -> list[Loop]:
+    settings, clock = ground.settings, ground.clock
+    return loops(settings, [*ground.shards], ground.jobs, handlers(settings, clock), clock, ground.metrics)
 
 
 async def _dismiss(fanout: Fanout, _app: web.Application) -> None:

@@ -4,128 +4,40 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable
-from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import click
-from redis.asyncio import Redis
-from yarl import URL
 
 from control.app import serve
-from control.database import DatabaseUrl, Unreachable, database_url
-from control.rates import Rate
-from control.settings import Limits, Network, Rates, Settings
+from control.database import Unreachable
+from control.parameters import (
+    BASE,
+    COUNT,
+    DATABASE,
+    DATABASES,
+    FOLDER,
+    LEVEL,
+    LIFE,
+    MAIL_SERVER,
+    MAILBOX,
+    NETWORKS,
+    PORT,
+    RATE,
+    REDIS,
+    SECONDS,
+)
+from control.settings import JobSettings, Limits, Rates, Settings
 from control.shards.ids import SHARDS_MAX
 
 Command = Callable[..., None]
 
 
-class RateType(click.ParamType[Rate]):
-    """`count/seconds`."""
-
-    name = "count/seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rate:
-        """Return the rate."""
-        if isinstance(value, Rate):
-            return value
-        try:
-            return Rate.parse(value)
-        except ValueError as error:
-            self.fail(f"{value!r} is not a rate such as 30/60: {error}", param, ctx)
-
-
-class NetworksType(click.ParamType[tuple[Network, ...]]):
-    """Networks with commas between them."""
-
-    name = "networks"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Network, ...]:
-        """Return the networks."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class BaseUrlType(click.ParamType[URL]):
-    """Scheme, host and port of a server."""
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> URL:
-        """Return the address."""
-        url = URL(value)
-        if url.scheme not in ("http", "https") or not url.host or url.path != "/":
-            self.fail(f"{value!r} is not an address such as https://meet.example.org", param, ctx)
-        return url.origin()
-
-
-class DatabaseType(click.ParamType[DatabaseUrl]):
-    """The address of a database."""
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> DatabaseUrl:
-        """Return the address. What was given is not repeated: there may be a password in it."""
-        if not isinstance(value, str):
-            url: DatabaseUrl = value
-            return url
-        try:
-            return database_url(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class DatabasesType(click.ParamType[tuple[DatabaseUrl, ...]]):
-    """Addresses of databases with commas between them."""
-
-    name = "urls"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[DatabaseUrl, ...]:
-        """Return the addresses."""
-        if isinstance(value, tuple):
-            return value
-        return tuple(DATABASE.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
-
-
-class RedisType(click.ParamType[str]):
-    """The address of a Redis."""
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the address. What was given is not repeated: there may be a password in it."""
-        try:
-            Redis.from_url(value)
-        except ValueError:
-            self.fail("not an address of Redis: redis://…, rediss://… or unix://…", param, ctx)
-        return str(value)
-
-
-BASE, DATABASE, DATABASES, NETWORKS, RATE, REDIS = (
-    BaseUrlType(),
-    DatabaseType(),
-    DatabasesType(),
-    NetworksType(),
-    RateType(),
-    RedisType(),
-)
-DEFAULTS: dict[str, Any] = {**vars(Settings()), **vars(Rates()), **vars(Limits())}
-
-COUNT = click.IntRange(min=1)
-SECONDS = click.FloatRange(min=0.1)
-LIFE = click.IntRange(min=60)
-PORT = click.IntRange(0, 65535)
-FOLDER = click.Path(file_okay=False, path_type=Path)
-LEVEL = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False)
+GROUPS: dict[str, type[Any]] = {"rates": Rates, "limits": Limits, "jobs": JobSettings}
+DEFAULTS: dict[str, Any] = {
+    name: value
+    for defaults in (Settings(), Rates(), Limits(), JobSettings())
+    for name, value in vars(defaults).items()
+}
 
 
 def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Callable[[Command], Command]:
@@ -195,6 +107,69 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     REDIS,
     "redis://… if there are several control processes: they tell each other of events.",
 )
+@_option(
+    "--smtp-url",
+    "PARLEY_SMTP_URL",
+    "smtp_url",
+    MAIL_SERVER,
+    "smtp://user:password@host:587 or smtps://… to send mail by; files in the data folder if absent.",
+)
+@_option(
+    "--smtp-starttls",
+    "PARLEY_SMTP_STARTTLS",
+    "smtp_starttls",
+    click.Choice(["offered", "required", "never"]),
+    "When to encrypt a connection that begins as smtp://.",
+)
+@_option(
+    "--smtp-timeout-s",
+    "PARLEY_SMTP_TIMEOUT_S",
+    "smtp_timeout_s",
+    SECONDS,
+    "How long the mail server may take for an answer.",
+)
+@_option("--mail-from", "PARLEY_MAIL_FROM", "mail_from", MAILBOX, "Whom mail is from; needed with SMTP.")
+@_option(
+    "--jobs-concurrency",
+    "PARLEY_JOBS_CONCURRENCY",
+    "jobs_concurrency",
+    COUNT,
+    "Jobs done at a time.",
+)
+@_option("--jobs-poll-s", "PARLEY_JOBS_POLL_S", "jobs_poll_s", SECONDS, "How often due jobs are looked for.")
+@_option(
+    "--jobs-lease-s",
+    "PARLEY_JOBS_LEASE_S",
+    "jobs_lease_s",
+    SECONDS,
+    "How long an attempt at a job may take; after that another process takes it.",
+)
+@_option(
+    "--jobs-attempts", "PARLEY_JOBS_ATTEMPTS", "jobs_attempts", COUNT, "Attempts before a job is given up."
+)
+@_option(
+    "--jobs-backoff-s",
+    "PARLEY_JOBS_BACKOFF_S",
+    "jobs_backoff_s",
+    SECONDS,
+    "Wait before the second attempt; doubled for each after it.",
+)
+@_option(
+    "--jobs-backoff-max-s",
+    "PARLEY_JOBS_BACKOFF_MAX_S",
+    "jobs_backoff_max_s",
+    SECONDS,
+    "The longest wait between two attempts.",
+)
+@_option("--jobs-keep-s", "PARLEY_JOBS_KEEP_S", "jobs_keep_s", LIFE, "How long jobs are kept when done.")
+@_option(
+    "--jobs-keep-dead-s",
+    "PARLEY_JOBS_KEEP_DEAD_S",
+    "jobs_keep_dead_s",
+    LIFE,
+    "How long jobs are kept that were given up.",
+)
+@_option("--max-mail-files", "PARLEY_MAX_MAIL_FILES", "mail_files", COUNT, "Messages in the data folder.")
 @_option(
     "--public-url",
     "PARLEY_PUBLIC_URL",
@@ -290,14 +265,18 @@ def command(**options: Any) -> None:
 
 def _settings(options: dict[str, Any]) -> Settings:
     """Return the settings that the options, each named as its field, make up."""
-    rates = Rates(**{field.name: options.pop(field.name) for field in dataclasses.fields(Rates)})
-    limits = Limits(**{field.name: options.pop(field.name) for field in dataclasses.fields(Limits)})
     databases = 1 + len(options["shard_urls"])
     if databases > SHARDS_MAX:
         raise click.UsageError(f"There may be {SHARDS_MAX} databases, not {databases}.")
     if len(options["replica_urls"]) > databases:
         raise click.UsageError("There are more replicas than databases.")
-    return Settings(**options, rates=rates, limits=limits)
+    if options["smtp_url"] and not options["mail_from"]:
+        raise click.UsageError("--smtp-url needs --mail-from (PARLEY_MAIL_FROM)")
+    groups = {
+        name: kind(**{field.name: options.pop(field.name) for field in dataclasses.fields(kind)})
+        for name, kind in GROUPS.items()
+    }
+    return Settings(**options, **groups)
 
 
 if __name__ == "__main__":

@@ -250,9 +250,9 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: Any, *, follow_referen
     connection.isolation_level = None  # the driver's own BEGIN would come too late, and not IMMEDIATE
     cursor = connection.cursor()
     for pragma in (
+        "busy_timeout = 5000",  # first, since the next may have to wait as well
         "journal_mode = WAL",
         "synchronous = NORMAL",  # with WAL no crash of ours loses a commit; a power cut may
-        "busy_timeout = 5000",
         f"foreign_keys = {'ON' if follow_references else 'OFF'}",
     ):
         cursor.execute(f"PRAGMA {pragma}")

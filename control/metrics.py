@@ -28,9 +28,13 @@ class Metrics:
         )
         self.node_events = self._counter("node_events", "Events from nodes, by outcome.", "outcome")
         self.commands = self._counter("node_commands", "Commands to nodes, by outcome.", "outcome")
+        self.jobs = self._counter("jobs", "Attempts at jobs, by kind and outcome.", "kind", "outcome")
+        self.jobs_stored = self._gauge("jobs_stored", "Jobs in the database that are not done.", "state")
+        self.jobs_late_s = self._gauge("jobs_late_seconds", "How long the longest due job has waited.")
+        self.jobs_removed = self._counter("jobs_removed", "Jobs long over that were removed.", "state")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", text, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self.registry)

@@ -44,6 +44,21 @@ class Limits:
     sockets: int = 5000
     sockets_each: int = 8
     password_queue: int = 64
+    mail_files: int = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSettings:
+    """How jobs are done, tried again, and forgotten."""
+
+    jobs_concurrency: int = 8
+    jobs_poll_s: float = 1.0
+    jobs_lease_s: float = 60.0
+    jobs_attempts: int = 12
+    jobs_backoff_s: float = 5.0
+    jobs_backoff_max_s: float = 3600.0
+    jobs_keep_s: int = 24 * 3600
+    jobs_keep_dead_s: int = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +75,10 @@ class Settings:
     database_writers: int = 8
     database_wait_s: float = 30.0
     redis_url: str | None = None
+    smtp_url: str | None = None
+    smtp_starttls: str = "offered"
+    smtp_timeout_s: float = 20.0
+    mail_from: str | None = None
     public_url: URL | None = None
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE
@@ -72,6 +91,7 @@ class Settings:
     log_level: str = "INFO"
     rates: Rates = field(default_factory=Rates)
     limits: Limits = field(default_factory=Limits)
+    jobs: JobSettings = field(default_factory=JobSettings)
 
     @property
     def databases(self) -> list[tuple[DatabaseUrl, DatabaseUrl | None]]:

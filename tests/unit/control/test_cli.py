@@ -10,7 +10,7 @@ from yarl import URL
 from control import cli
 from control.database import database_url
 from control.rates import Rate
-from control.settings import Limits, Rates, Settings
+from control.settings import JobSettings, Limits, Rates, Settings
 
 
 @pytest.fixture
@@ -37,9 +37,11 @@ def test_without_options_the_defaults_hold(settings: list[Settings]) -> None:
 
 
 def test_every_setting_has_an_option_a_variable_and_a_word_of_help() -> None:
-    fields = {field.name for kind in (Settings, Rates, Limits) for field in dataclasses.fields(kind)}
+    fields = {
+        field.name for kind in (Settings, Rates, Limits, JobSettings) for field in dataclasses.fields(kind)
+    }
     options = [option for option in cli.command.params if isinstance(option, click.Option)]
-    assert {option.name for option in options} == fields - {"rates", "limits"}
+    assert {option.name for option in options} == fields - {"rates", "limits", "jobs"}
     text = run(["--help"])
     for option in options:
         assert str(option.envvar).startswith("PARLEY_")
@@ -85,6 +87,13 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
         ["--replica-urls", "sqlite:///hush.sqlite,sqlite:///hush.sqlite"],
         ["--redis-url", "http://parley:hush@host/"],
         ["--redis-url", "redis://parley:hush@host:port/0"],
+        ["--smtp-url", "http://parley:hush@host/", "--mail-from", "parley@example.org"],
+        ["--smtp-url", "smtp://parley:hush@host:port", "--mail-from", "parley@example.org"],
+        ["--smtp-url", "smtp://parley:hush@host"],
+        ["--mail-from", "parley"],
+        ["--mail-from", "a@example.org, b@example.org"],
+        ["--mail-from", "Parley\r\nBcc: b@example.org <a@example.org>"],
+        ["--smtp-starttls", "perhaps"],
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: list[Settings], arguments: list[str]) -> None:

@@ -1,0 +1,148 @@
+"""The kinds of values that options have. What is wrong with one is said without repeating a password."""
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import click
+from redis.asyncio import Redis
+from yarl import URL
+
+from control.database import DatabaseUrl, database_url
+from control.mail.message import parsed_sender
+from control.mail.smtp import parsed_server
+from control.rates import Rate
+from control.settings import Network
+
+
+class RateType(click.ParamType[Rate]):
+    """`count/seconds`."""
+
+    name = "count/seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rate:
+        """Return the rate."""
+        if isinstance(value, Rate):
+            return value
+        try:
+            return Rate.parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is not a rate such as 30/60: {error}", param, ctx)
+
+
+class NetworksType(click.ParamType[tuple[Network, ...]]):
+    """Networks with commas between them."""
+
+    name = "networks"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Network, ...]:
+        """Return the networks."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class BaseUrlType(click.ParamType[URL]):
+    """Scheme, host and port of a server."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> URL:
+        """Return the address."""
+        url = URL(value)
+        if url.scheme not in ("http", "https") or not url.host or url.path != "/":
+            self.fail(f"{value!r} is not an address such as https://meet.example.org", param, ctx)
+        return url.origin()
+
+
+class DatabaseType(click.ParamType[DatabaseUrl]):
+    """The address of a database."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> DatabaseUrl:
+        """Return the address. What was given is not repeated: there may be a password in it."""
+        if not isinstance(value, str):
+            url: DatabaseUrl = value
+            return url
+        try:
+            return database_url(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class DatabasesType(click.ParamType[tuple[DatabaseUrl, ...]]):
+    """Addresses of databases with commas between them."""
+
+    name = "urls"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[DatabaseUrl, ...]:
+        """Return the addresses."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(DATABASE.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+
+
+class RedisType(click.ParamType[str]):
+    """The address of a Redis."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address. What was given is not repeated: there may be a password in it."""
+        try:
+            Redis.from_url(value)
+        except ValueError:
+            self.fail("not an address of Redis: redis://…, rediss://… or unix://…", param, ctx)
+        return str(value)
+
+
+class MailServerType(click.ParamType[str]):
+    """The address of a mail server."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address. What was given is not repeated: there may be a password in it."""
+        try:
+            parsed_server(value, "offered")
+        except ValueError:
+            self.fail("not a mail server: smtp://user:password@host:587 or smtps://…", param, ctx)
+        return str(value)
+
+
+class MailboxType(click.ParamType[str]):
+    """Somebody's name and address."""
+
+    name = "mailbox"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the mailbox."""
+        try:
+            parsed_sender(value)
+        except ValueError:
+            self.fail(f"{value!r} is not one mailbox such as Parley <parley@example.org>", param, ctx)
+        return str(value)
+
+
+BASE = BaseUrlType()
+DATABASE = DatabaseType()
+DATABASES = DatabasesType()
+MAILBOX = MailboxType()
+MAIL_SERVER = MailServerType()
+NETWORKS = NetworksType()
+RATE = RateType()
+REDIS = RedisType()
+COUNT = click.IntRange(min=1)
+SECONDS = click.FloatRange(min=0.1)
+LIFE = click.IntRange(min=60)
+PORT = click.IntRange(0, 65535)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+LEVEL = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False)
