@@ -38,6 +38,7 @@ from control.metrics import Metrics
 from control.nodes.commands import Commands, CommandSender
 from control.nodes.routes import NodeRoutes
 from control.nodes.service import Nodes
+from control.openapi.routes import OpenApiRoutes
 from control.pages.routes import PageRoutes
 from control.people.members import Members
 from control.people.routes import PeopleRoutes
@@ -113,6 +114,7 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
     meetings = Meetings(clock, events, chat, commands)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
     sockets = Sockets(settings.limits, ground.metrics)
+    pages = PageRoutes(database, tokens, lookup)
     slices = (
         AccountRoutes(database, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
         MeetingRoutes(database, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
@@ -120,9 +122,10 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
         ChatRoutes(database, chat, members, Buckets(rates.chat_per_author, clock)),
         PeopleRoutes(database, members),
         EventRoutes(database, events, members, sockets),
-        PageRoutes(database, tokens, lookup),
     )
-    return [route for part in slices for route in part.table()]
+    endpoints = [endpoint for part in slices for endpoint in part.table()]
+    endpoints += OpenApiRoutes(endpoints).table()
+    return [endpoint.route() for endpoint in endpoints] + pages.table()
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:
