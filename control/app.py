@@ -39,6 +39,7 @@ from control.metrics import Metrics
 from control.nodes.commands import Commands, CommandSender
 from control.nodes.routes import NodeRoutes
 from control.nodes.service import Nodes
+from control.openapi.routes import OpenApiRoutes
 from control.pages.routes import PageRoutes
 from control.people.members import Members
 from control.people.routes import PeopleRoutes
@@ -121,6 +122,7 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
     meetings = Meetings(clock, events, chat, commands)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
     sockets = Sockets(settings.limits, ground.metrics)
+    pages = PageRoutes(shards, tokens, lookup)
     slices = (
         AccountRoutes(shards.first, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
         MeetingRoutes(shards, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
@@ -128,9 +130,10 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
         ChatRoutes(shards, chat, members, Buckets(rates.chat_per_author, clock)),
         PeopleRoutes(shards, members),
         EventRoutes(events, members, sockets),
-        PageRoutes(shards, tokens, lookup),
     )
-    return [route for part in slices for route in part.table()]
+    endpoints = [endpoint for part in slices for endpoint in part.table()]
+    endpoints += OpenApiRoutes(endpoints).table()
+    return [endpoint.route() for endpoint in endpoints] + pages.table()
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Annotated
+
+from msgspec import Meta
 
 Clock = Callable[[], datetime]
 """Returns now, as an aware datetime in UTC."""
+
+Timestamp = Annotated[datetime, Meta(tz=True)]
+"""A moment in JSON, as RFC 3339 writes it."""
 
 
 def utc_now() -> datetime:

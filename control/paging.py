@@ -1,11 +1,11 @@
 """Pages of a list: at most `limit` items, and an opaque cursor that continues after the last of them."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from control.refusals import invalid
 
@@ -20,8 +20,15 @@ Item = TypeVar("Item")
 Key = TypeVar("Key")
 
 
+class PageQuery(msgspec.Struct, frozen=True):
+    """Which part of a list is wanted."""
+
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX, description="How many items at most.")] = LIMIT_DEFAULT
+    cursor: Annotated[str, Meta(description="The `next_cursor` of the page before.")] | UnsetType = UNSET
+
+
 class Page(msgspec.Struct, Generic[Item], frozen=True):
-    """One page, as JSON."""
+    """One page of a list. `next_cursor` asks for the next one; it is null on the last."""
 
     items: list[Item]
     next_cursor: str | None
@@ -34,13 +41,9 @@ class Window(msgspec.Struct, Generic[Key], frozen=True):
     after: Key | None
 
 
-def window(query: Mapping[str, str], key: type[Key]) -> Window[Key]:
-    """Return what `?limit=&cursor=` asks for. Raises `Refused` when either makes no sense."""
-    limit = query.get("limit", str(LIMIT_DEFAULT))
-    if not (limit.isascii() and limit.isdigit() and len(limit) <= 4 and 1 <= int(limit) <= LIMIT_MAX):
-        raise invalid(limit=f"Must be a number from 1 to {LIMIT_MAX}.")
-    cursor = query.get("cursor")
-    return Window(int(limit), None if cursor is None else _decode(cursor, key))
+def window(query: PageQuery, key: type[Key]) -> Window[Key]:
+    """Return what `query` asks for. Raises `Refused` with INVALID when its cursor makes no sense."""
+    return Window(query.limit, None if query.cursor is UNSET else _decode(query.cursor, key))
 
 
 def page(

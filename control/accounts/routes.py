@@ -6,19 +6,21 @@ from yarl import URL
 from control.accounts import store
 from control.accounts.access import ACCESS_COOKIE, REFRESH_COOKIE, Access
 from control.accounts.passwords import Passwords
-from control.accounts.schema import Credentials, Registration, Renewal, SignedIn, User
+from control.accounts.schema import Credentials, Registration, Renewal, ResumeQuery, SignedIn, User
 from control.accounts.service import Accounts, Device, normalised
 from control.accounts.tokens import AccessTokens
 from control.clock import Clock
 from control.database import Database
 from control.edge.answers import refusal
-from control.edge.body import answer, one_line, read_json
+from control.edge.body import answer, one_line, read_json, read_query
 from control.edge.caller import CALLER
+from control.edge.endpoint import Endpoint, Who
 from control.rates import Buckets
 from control.refusals import Reason, Refused
+from control.scopes import Scope
 from control.settings import Rates
 
-REFRESH_PATH = "/api/session"
+SESSION_PATH = "/api/session"
 
 
 class AccountLimits:
@@ -54,15 +56,29 @@ class AccountRoutes:
         self._access = access
         self._limits = limits
 
-    def table(self) -> list[web.RouteDef]:
-        """Return the routes."""
+    def table(self) -> list[Endpoint]:
+        """Return the endpoints."""
         return [
-            web.post("/api/accounts", self.register),
-            web.post("/api/session", self.sign_in),
-            web.delete("/api/session", self.sign_out),
-            web.post("/api/session/refresh", self.refresh),
-            web.get("/api/session/resume", self.resume),
-            web.get("/api/me", self.me),
+            Endpoint("POST", "/api/accounts", self.register, Who.PUBLIC)
+            .takes(Registration)
+            .gives(SignedIn, 201)
+            .refuses(Reason.EMAIL_TAKEN, Reason.RATE_LIMITED),
+            Endpoint("POST", SESSION_PATH, self.sign_in, Who.PUBLIC)
+            .takes(Credentials)
+            .gives(SignedIn)
+            .refuses(Reason.BAD_CREDENTIALS, Reason.RATE_LIMITED),
+            Endpoint("DELETE", SESSION_PATH, self.sign_out, Who.DEVICE)
+            .takes(Renewal, required=False)
+            .gives(None, 204),
+            Endpoint("POST", f"{SESSION_PATH}/refresh", self.refresh, Who.DEVICE)
+            .takes(Renewal, required=False)
+            .gives(SignedIn)
+            .refuses(Reason.UNAUTHENTICATED, Reason.RATE_LIMITED),
+            Endpoint("GET", f"{SESSION_PATH}/resume", self.resume, Who.DEVICE)
+            .asks(ResumeQuery)
+            .gives(None, 303)
+            .refuses(Reason.RATE_LIMITED),
+            Endpoint("GET", "/api/me", self.me, Who.ACCOUNT, Scope.ACCOUNT_READ).gives(User),
         ]
 
     async def register(self, request: web.Request) -> web.Response:
@@ -110,7 +126,9 @@ class AccountRoutes:
         Pages come here because the refresh cookie is sent to this path alone.
         """
         self._limits.refresh.take(request[CALLER].rate_key)
-        response = web.Response(status=303, headers={"Location": local_path(request.query.get("next", "/"))})
+        response = web.Response(
+            status=303, headers={"Location": local_path(read_query(request, ResumeQuery).next)}
+        )
         device = await self._renew(request.cookies.get(REFRESH_COOKIE))
         if device is None:
             _forget(response)
@@ -165,7 +183,7 @@ class AccountRoutes:
             httponly=True,
             samesite="Lax",
             secure=secure,
-            path=REFRESH_PATH,
+            path=SESSION_PATH,
         )
 
 
@@ -187,4 +205,4 @@ async def _shown(request: web.Request) -> str | None:
 
 def _forget(response: web.Response) -> None:
     response.del_cookie(ACCESS_COOKIE)
-    response.del_cookie(REFRESH_COOKIE, path=REFRESH_PATH)
+    response.del_cookie(REFRESH_COOKIE, path=SESSION_PATH)

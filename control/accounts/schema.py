@@ -33,6 +33,12 @@ class Renewal(Struct, frozen=True):
     refresh_token: RefreshToken | None = None
 
 
+class ResumeQuery(Struct, frozen=True):
+    """Where a browser goes from here."""
+
+    next: Annotated[str, Meta(description="A path on this server.")] = "/"
+
+
 class User(Struct, frozen=True):
     """An account, as its owner sees it."""
 

@@ -7,11 +7,17 @@ from aiohttp import web
 from control.chat import store
 from control.chat.schema import Draft, message_of
 from control.chat.service import Chat
-from control.edge.body import answer, paragraphs, read_json
-from control.paging import page, window
+from control.edge.body import answer, paragraphs, read_json, read_query
+from control.edge.endpoint import Endpoint, Who
+from control.events.schema import Message
+from control.paging import Page, PageQuery, page, window
 from control.people.members import Members
 from control.rates import Buckets
+from control.refusals import Reason
+from control.scopes import Scope
 from control.shards.shards import Shards
+
+MESSAGES = "/api/meetings/{code}/messages"
 
 
 class ChatRoutes:
@@ -23,16 +29,21 @@ class ChatRoutes:
         self._members = members
         self._posts = posts
 
-    def table(self) -> list[web.RouteDef]:
-        """Return the routes."""
+    def table(self) -> list[Endpoint]:
+        """Return the endpoints."""
         return [
-            web.get("/api/meetings/{code}/messages", self.list),
-            web.post("/api/meetings/{code}/messages", self.post),
+            Endpoint("GET", MESSAGES, self.list, Who.MEMBER, Scope.CHAT_READ)
+            .asks(PageQuery)
+            .gives(Page[Message]),
+            Endpoint("POST", MESSAGES, self.post, Who.MEMBER, Scope.CHAT_WRITE)
+            .takes(Draft)
+            .gives(Message, 201)
+            .refuses(Reason.MEETING_ENDED),
         ]
 
     async def list(self, request: web.Request) -> web.Response:
         """List messages, the newest first."""
-        wanted = window(request.query, store.Number)
+        wanted = window(read_query(request, PageQuery), store.Number)
         meeting, _ = await self._members.admit(request)
         reaches = partial(store.is_there, meeting_id=meeting.id, number=wanted.after)
         async with self._shards.of(meeting.id).history(reaches) as session:

@@ -47,12 +47,18 @@ _NO_PAGES = ("/api/", "/internal/", "/static/", "/metrics", "/healthz", "/readyz
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is wrong, as JSON."""
+    """What is wrong. `message` is a sentence for people; `fields` has one for each that is wrong."""
 
-    code: str
+    code: Reason
     message: str
     request_id: str
     fields: dict[str, str] | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The answer to a request that was refused."""
+
+    error: Problem
 
 
 def from_framework(error: web.HTTPException) -> Refused:
@@ -65,8 +71,8 @@ def refusal(request: web.Request, refused: Refused) -> web.Response:
     status, message = STATUS[refused.reason], SENTENCES[refused.reason]
     if request.path.startswith(_NO_PAGES):
         fields = None if refused.fields is None else dict(refused.fields)
-        problem = Problem(refused.reason.value, message, request[REQUEST_ID], fields)
-        response = answer({"error": problem}, status)
+        problem = Problem(refused.reason, message, request[REQUEST_ID], fields)
+        response = answer(Failure(problem), status)
     else:
         title = _TITLES.get(status, "This did not work")
         context = {"user": None, "code": status, "title": title, "message": message}

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
+from control.edge.endpoint import ENDPOINT, JSON
 from control.refusals import Reason, Refused, invalid
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -14,6 +15,8 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 _SENTENCES = (
     (re.compile(r"of length >= (\d+)"), "Must have at least {} characters."),
     (re.compile(r"of length <= (\d+)"), "Must have at most {} characters."),
+    (re.compile(r">= (\d+)"), "Must be at least {}."),
+    (re.compile(r"<= (\d+)"), "Must be at most {}."),
     (re.compile(r"matching regex"), "Is not in the right form."),
     (re.compile(r"missing required field"), "Is required."),
 )
@@ -22,9 +25,20 @@ _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 
 async def read_json(request: web.Request, schema: type[Body]) -> Body:
     """Return the request's body. Raises `Refused` with BAD_REQUEST, TOO_LARGE or INVALID."""
-    if request.content_type != "application/json":
-        raise Refused(Reason.BAD_REQUEST, fields={"Content-Type": "Must be application/json."})
+    _assert_declared(request, schema)
+    if request.content_type != JSON:
+        raise Refused(Reason.BAD_REQUEST, fields={"Content-Type": f"Must be {JSON}."})
     return decode(await request.read(), schema)
+
+
+def read_query(request: web.Request, schema: type[Body]) -> Body:
+    """Return the parameters after the path's `?`. Raises `Refused` with INVALID."""
+    _assert_declared(request, schema)
+    values = {name: request.query[name] for name in request.query}
+    try:
+        return msgspec.convert(values, schema, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(**_wrong_fields(values, schema, strict=False)) from error
 
 
 def decode(body: bytes, schema: type[Body]) -> Body:
@@ -39,7 +53,7 @@ def decode(body: bytes, schema: type[Body]) -> Body:
 
 def answer(value: object, status: int = 200) -> web.Response:
     """Return `value` as a JSON response."""
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json", status=status)
+    return web.Response(body=msgspec.json.encode(value), content_type=JSON, status=status)
 
 
 def one_line(text: str, field: str) -> str:
@@ -75,7 +89,12 @@ def _anything(body: bytes) -> object:
         raise Refused(Reason.BAD_REQUEST) from error
 
 
-def _wrong_fields(values: object, schema: type[Body]) -> dict[str, str]:
+def _assert_declared(request: web.Request, schema: type[Body]) -> None:
+    endpoint = request.get(ENDPOINT)
+    assert endpoint is None or endpoint.reads(schema), f"{endpoint.path} does not declare {schema.__name__}"
+
+
+def _wrong_fields(values: object, schema: type[Body], *, strict: bool = True) -> dict[str, str]:
     """Tell what is wrong with each field; msgspec itself stops at the first."""
     if not isinstance(values, dict):
         return {"body": "Must be a JSON object."}
@@ -83,7 +102,7 @@ def _wrong_fields(values: object, schema: type[Body]) -> dict[str, str]:
     for field in msgspec.structs.fields(schema):
         if field.encode_name in values:
             try:
-                msgspec.convert(values[field.encode_name], field.type)
+                msgspec.convert(values[field.encode_name], field.type, strict=strict)
             except msgspec.ValidationError as error:
                 wrong[field.encode_name] = _sentence(str(error))
         elif field.required:

@@ -17,7 +17,7 @@ def set_up_templates(app: web.Application) -> None:
     """Let the application render templates; a name that a template uses and is not given is an error."""
     loader = jinja2.FileSystemLoader(WEB / "templates")
     environment = aiohttp_jinja2.setup(app, loader=loader, undefined=jinja2.StrictUndefined)
-    environment.globals["version"] = _product_version()
+    environment.globals["version"] = product_version()
 
 
 def render(request: web.Request, template: str, context: dict[str, Any], status: int = 200) -> web.Response:
@@ -26,7 +26,7 @@ def render(request: web.Request, template: str, context: dict[str, Any], status:
     return aiohttp_jinja2.render_template(template, request, whole, status=status)
 
 
-def _product_version() -> str:
+def product_version() -> str:
     """Return the installed version, or `dev` when run from a source tree."""
     try:
         return version("parley")

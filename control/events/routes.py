@@ -10,17 +10,19 @@ from collections.abc import AsyncIterator
 
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
+from msgspec import UNSET, UnsetType
 
+from control.edge.body import read_query
+from control.edge.endpoint import Endpoint, Who
 from control.events.fanout import Lagging, Listener
-from control.events.schema import Frame, Ready, Reset
+from control.events.schema import AnyFrame, Frame, ListenQuery, Ready, Reset
 from control.events.service import Events
 from control.events.sockets import Sockets
 from control.people.members import Members
-from control.refusals import Reason, Refused, invalid
+from control.refusals import Reason, Refused
+from control.scopes import Scope
 
 log = logging.getLogger(__name__)
-
-AFTER_DIGITS_MAX = 15
 
 
 class EventRoutes:
@@ -31,13 +33,18 @@ class EventRoutes:
         self._members = members
         self._sockets = sockets
 
-    def table(self) -> list[web.RouteDef]:
-        """Return the routes."""
-        return [web.get("/api/meetings/{code}/events", self.listen)]
+    def table(self) -> list[Endpoint]:
+        """Return the endpoint."""
+        return [
+            Endpoint("GET", "/api/meetings/{code}/events", self.listen, Who.MEMBER, Scope.EVENTS_READ)
+            .asks(ListenQuery)
+            .gives(AnyFrame, 101)
+            .refuses(Reason.CROSS_SITE)
+        ]
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Send the meeting's events until either side closes."""
-        after = _after(request)
+        after = read_query(request, ListenQuery).after
         meeting, author = await self._members.admit(request)
         socket = self._sockets.new()
         if not socket.can_prepare(request):
@@ -71,11 +78,13 @@ class EventRoutes:
         else:
             await self._sockets.close(request, socket, WSCloseCode.GOING_AWAY, "stopping")
 
-    async def _frames(self, listener: Listener, meeting_id: str, after: int | None) -> AsyncIterator[str]:
+    async def _frames(
+        self, listener: Listener, meeting_id: str, after: int | UnsetType
+    ) -> AsyncIterator[str]:
         """Yield all frames in order: where we are, what was missed, then what happens."""
         latest = await self._events.latest(meeting_id)
         yield _text(Ready(id=latest))
-        cursor = latest if after is None else after
+        cursor = latest if after is UNSET else after
         if not latest - self._events.kept <= cursor <= latest:
             yield _text(Reset(id=latest))
             cursor = latest
@@ -99,12 +108,3 @@ class EventRoutes:
 
 def _text(frame: Frame) -> str:
     return msgspec.json.encode(frame).decode()
-
-
-def _after(request: web.Request) -> int | None:
-    text = request.query.get("after")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= AFTER_DIGITS_MAX):
-        raise invalid(after="Must be the id of an event.")
-    return int(text)

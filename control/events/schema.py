@@ -1,8 +1,19 @@
 """What listeners of a meeting get, as JSON. Every frame carries the event's number as `id`."""
 
-from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from control.clock import Timestamp
+
+
+class ListenQuery(Struct, frozen=True):
+    """Where to go on."""
+
+    after: (
+        Annotated[int, Meta(ge=0, lt=10**15, description="The id of the last event that was seen.")]
+        | UnsetType
+    ) = UNSET
 
 
 class Frame(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -34,7 +45,7 @@ class Message(Struct, frozen=True, kw_only=True):
     kind: str
     text: str
     author: Author | None
-    sent_at: datetime
+    sent_at: Timestamp
 
 
 class Person(Struct, frozen=True, kw_only=True):
@@ -43,8 +54,8 @@ class Person(Struct, frozen=True, kw_only=True):
     peer: str
     name: str
     user: str | None
-    joined_at: datetime
-    left_at: datetime | None
+    joined_at: Timestamp
+    left_at: Timestamp | None
 
 
 class MessagePosted(Frame, frozen=True, kw_only=True, tag="message"):
@@ -67,3 +78,6 @@ class PersonLeft(Frame, frozen=True, kw_only=True, tag="left"):
 
 class MeetingEnded(Frame, frozen=True, kw_only=True, tag="ended"):
     """The host ended the meeting."""
+
+
+AnyFrame = Ready | Reset | MessagePosted | PersonJoined | PersonLeft | MeetingEnded

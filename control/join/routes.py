@@ -9,6 +9,7 @@ from control.accounts.access import GUEST_COOKIE, Access
 from control.accounts.tokens import AccessTokens, AccountIdentity, GuestIdentity, Identity
 from control.edge.body import answer, one_line, read_json
 from control.edge.caller import CALLER
+from control.edge.endpoint import Endpoint, Who
 from control.join.schema import Joined, JoinRequest
 from control.join.service import Admission, Entrant, Joining
 from control.meetings.lookup import Lookup
@@ -16,6 +17,7 @@ from control.meetings.store import Meeting
 from control.nodes.store import Node
 from control.rates import Buckets
 from control.refusals import Reason, Refused
+from control.scopes import Scope
 from control.shards.shards import Shards
 
 
@@ -38,9 +40,14 @@ class JoinRoutes:
         self._tokens = tokens
         self._joins = joins
 
-    def table(self) -> list[web.RouteDef]:
-        """Return the routes."""
-        return [web.post("/api/meetings/{code}/join", self.join)]
+    def table(self) -> list[Endpoint]:
+        """Return the endpoint."""
+        return [
+            Endpoint("POST", "/api/meetings/{code}/join", self.join, Who.ANYONE, Scope.MEETINGS_JOIN)
+            .takes(JoinRequest)
+            .gives(Joined)
+            .refuses(Reason.GUESTS_NOT_ALLOWED, Reason.MEETING_ENDED, Reason.NO_NODE)
+        ]
 
     async def join(self, request: web.Request) -> web.Response:
         """Give out a ticket, to an account or to a guest by name."""

@@ -8,16 +8,18 @@ from aiohttp import web
 from control.accounts import store as accounts
 from control.accounts.access import Access
 from control.accounts.tokens import AccountIdentity
-from control.edge.body import answer, one_line, read_json
+from control.edge.body import answer, one_line, read_json, read_query
 from control.edge.caller import CALLER
+from control.edge.endpoint import Endpoint, Who
 from control.meetings import store
 from control.meetings.lookup import Lookup
-from control.meetings.schema import NewMeeting, public_view_of, view_of
+from control.meetings.schema import MeetingView, NewMeeting, PublicView, public_view_of, view_of
 from control.meetings.service import Meetings
 from control.meetings.store import Meeting
-from control.paging import Id, Window, page, window
+from control.paging import Id, Page, PageQuery, Window, page, window
 from control.rates import Buckets
 from control.refusals import Reason, Refused
+from control.scopes import Scope
 from control.shards.shards import Shards
 
 
@@ -33,13 +35,22 @@ class MeetingRoutes:
         self._access = access
         self._creations = creations
 
-    def table(self) -> list[web.RouteDef]:
-        """Return the routes."""
+    def table(self) -> list[Endpoint]:
+        """Return the endpoints."""
         return [
-            web.post("/api/meetings", self.create),
-            web.get("/api/meetings", self.list),
-            web.get("/api/meetings/{code}", self.look),
-            web.post("/api/meetings/{code}/end", self.end),
+            Endpoint("POST", "/api/meetings", self.create, Who.ACCOUNT, Scope.MEETINGS_WRITE)
+            .takes(NewMeeting)
+            .gives(MeetingView, 201)
+            .refuses(Reason.RATE_LIMITED),
+            Endpoint("GET", "/api/meetings", self.list, Who.ACCOUNT, Scope.MEETINGS_READ)
+            .asks(PageQuery)
+            .gives(Page[MeetingView]),
+            Endpoint("GET", "/api/meetings/{code}", self.look, Who.ANYONE, Scope.MEETINGS_READ).gives(
+                PublicView
+            ),
+            Endpoint("POST", "/api/meetings/{code}/end", self.end, Who.ACCOUNT, Scope.MEETINGS_WRITE)
+            .gives(MeetingView)
+            .refuses(Reason.NOT_THE_HOST),
         ]
 
     async def create(self, request: web.Request) -> web.Response:
@@ -62,7 +73,7 @@ class MeetingRoutes:
     async def list(self, request: web.Request) -> web.Response:
         """List the meetings the caller hosted or attended, the newest first."""
         account_id = self._access.account(request)
-        wanted = window(request.query, Id)
+        wanted = window(read_query(request, PageQuery), Id)
         rows = await self._of_account(account_id, wanted)
         base = request[CALLER].base
         return answer(

@@ -1,11 +1,11 @@
 """What the meetings' routes take and give, as JSON."""
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 from yarl import URL
 
+from control.clock import Timestamp
 from control.meetings.store import Meeting
 
 
@@ -37,8 +37,8 @@ class MeetingView(Struct, frozen=True, kw_only=True):
     title: str
     host: Host
     guests_allowed: bool
-    created_at: datetime
-    ended_at: datetime | None
+    created_at: Timestamp
+    ended_at: Timestamp | None
     url: str
 
 
@@ -49,7 +49,7 @@ class PublicView(Struct, frozen=True, kw_only=True):
     title: str
     host: HostName
     guests_allowed: bool
-    ended_at: datetime | None
+    ended_at: Timestamp | None
     is_host: bool
 
 

@@ -4,11 +4,14 @@ from functools import partial
 
 from aiohttp import web
 
-from control.edge.body import answer
-from control.paging import Id, page, window
+from control.edge.body import answer, read_query
+from control.edge.endpoint import Endpoint, Who
+from control.events.schema import Person
+from control.paging import Id, Page, PageQuery, page, window
 from control.people import store
 from control.people.members import Members
 from control.people.service import person_of
+from control.scopes import Scope
 from control.shards.shards import Shards
 
 
@@ -19,13 +22,17 @@ class PeopleRoutes:
         self._shards = shards
         self._members = members
 
-    def table(self) -> list[web.RouteDef]:
-        """Return the routes."""
-        return [web.get("/api/meetings/{code}/people", self.list)]
+    def table(self) -> list[Endpoint]:
+        """Return the endpoint."""
+        return [
+            Endpoint("GET", "/api/meetings/{code}/people", self.list, Who.MEMBER, Scope.PEOPLE_READ)
+            .asks(PageQuery)
+            .gives(Page[Person])
+        ]
 
     async def list(self, request: web.Request) -> web.Response:
         """List who was or is in the meeting, the latest first; members only."""
-        wanted = window(request.query, Id)
+        wanted = window(read_query(request, PageQuery), Id)
         meeting, _ = await self._members.admit(request)
         reaches = partial(store.is_there, attendance_id=wanted.after)
         async with self._shards.of(meeting.id).history(reaches) as session:

@@ -16,11 +16,33 @@ from control.keys import load_secrets
 from control.rates import Rate
 from control.settings import Limits, Rates, Settings
 from tests.integration.control.harness import Control, Hands
+from tests.support.openapi import OpenApi
 from tests.support.postgres import Postgres, postgres
 
 PLENTY = Rates(**{field.name: Rate(10_000, 1) for field in dataclasses.fields(Rates)})
 
 Start = Callable[..., Awaitable[Control]]
+
+
+async def _document(base: URL) -> OpenApi:
+    async with aiohttp.request("GET", base / "api/openapi.json") as response:
+        return OpenApi(await response.json())
+
+
+def only_documented(api: OpenApi) -> aiohttp.ClientMiddlewareType:
+    """Whatever a test asks of the API, the answer must be one that the API's document describes."""
+
+    async def check(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        response = await handler(request)
+        operation = api.operation(request.method, request.url.raw_path)
+        if operation is not None:
+            body = b"" if response.status == 101 else await response.read()
+            api.check(operation, response.status, response.headers, body)
+        return response
+
+    return check
 
 
 @asynccontextmanager
@@ -30,7 +52,9 @@ async def running(settings: Settings, clock: Hands) -> AsyncIterator[Control]:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         base = URL(f"http://127.0.0.1:{runner.addresses[0][1]}")
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        jar = aiohttp.DummyCookieJar()
+        document = await _document(base)
+        async with aiohttp.ClientSession(cookie_jar=jar, middlewares=[only_documented(document)]) as http:
             yield Control(base, clock, load_secrets(settings.data), http)
     finally:
         await runner.cleanup()

@@ -50,6 +50,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ),  # 400: allowed, but no WebSocket was asked for
     ("POST", "/api/meetings/{code}/end"): Rule(200, ACCOUNTS | {STRANGER: 403, MEMBER: 403}, {}),
     ("POST", "/internal/nodes/report"): Rule(401, {}, {}),
+    ("GET", "/api/openapi.json"): Rule(200, {}),
+    ("GET", "/api/docs"): Rule(200, {}),
     ("GET", "/"): Rule(200, {}),
     ("GET", "/sign-up"): Rule(200, {}),
     ("GET", "/sign-in"): Rule(200, {}),
@@ -66,6 +68,18 @@ def test_every_route_has_its_rule(tmp_path) -> None:
     app = build(Settings(data=tmp_path, bcrypt_cost=4))
     routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
     assert {route for route in routes if route[0] != "HEAD"} == set(RULES)
+
+
+async def test_the_document_says_the_same(control: Control) -> None:
+    """Those who show nothing are admitted where the API's document says so."""
+    paths = (await control.client().get("/api/openapi.json")).json["paths"]
+    for (method, path), rule in RULES.items():
+        if path.startswith("/api/"):
+            security = paths[path][method.lower()]["security"]
+            needs_nobody = not security or {} in security
+            assert needs_nobody == (rule.but.get(NOBODY) != 401), path
+            admits_guests = needs_nobody or {"guestToken": []} in security
+            assert admits_guests == (rule.but.get(GUEST) != 401), path
 
 
 @pytest.fixture

@@ -62,6 +62,16 @@ def test_of_the_node_only_the_contract_is_known(path: Path) -> None:
         assert not module.startswith("sfu") or module.startswith("sfu.contract")
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CONTROL)))
+def test_what_a_request_says_is_read_at_the_edge(path: Path) -> None:
+    """So that nothing is read which the endpoint does not declare."""
+    if path.name == "body.py":
+        return
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "request":
+            assert node.attr not in {"query", "rel_url", "json", "post", "text", "read", "multipart"}
+
+
 @pytest.mark.parametrize("path", [*CONTROL.glob("*/service.py"), *CONTROL.glob("*/store.py")], ids=str)
 def test_rules_and_tables_know_no_http(path: Path) -> None:
     """So that the same rules serve a worker, a test or another protocol."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from control.accounts.routes import local_path
 from control.edge.answers import STATUS
 from control.edge.body import decode, one_line, paragraphs
-from control.paging import Id, page, window
+from control.paging import Id, PageQuery, page, window
 from control.refusals import SENTENCES, Reason, Refused
 
 JSON = st.recursive(
@@ -92,7 +92,7 @@ def test_a_local_path_is_never_another_site(target: str) -> None:
 def test_pages_continue_where_they_ended(limit: int, rows: list[int]) -> None:
     whole = sorted(set(rows))
     seen: list[int] = []
-    query: dict[str, str] = {"limit": str(limit)}
+    query = PageQuery(limit)
     while True:
         wanted = window(query, int)
         left = [row for row in whole if wanted.after is None or row > wanted.after]
@@ -100,14 +100,14 @@ def test_pages_continue_where_they_ended(limit: int, rows: list[int]) -> None:
         seen += part.items
         if part.next_cursor is None:
             break
-        query["cursor"] = part.next_cursor
+        query = PageQuery(limit, part.next_cursor)
     assert seen == whole
 
 
 @given(st.text(max_size=50))
 def test_any_cursor_is_an_id_or_refused(cursor: str) -> None:
     try:
-        wanted = window({"cursor": cursor}, Id)
+        wanted = window(PageQuery(cursor=cursor), Id)
     except Refused as refused:
         assert refused.reason is Reason.INVALID
     else:
