@@ -113,9 +113,9 @@ class Database:
         """
         self._url = url
         is_sqlite = url.get_backend_name() == "sqlite"
-        self._writing = _engine(url, 1 if is_sqlite else writers, "BEGIN IMMEDIATE")
-        self._reading = _engine(url, readers)
-        self._copy = self._reading if replica is None else _engine(replica, readers)
+        self._writing = _engine(url, 1 if is_sqlite else writers)
+        self._reading = _engine(url, readers, is_reading=True)
+        self._copy = self._reading if replica is None else _engine(replica, readers, is_reading=True)
         self._writer = async_sessionmaker(self._writing, expire_on_commit=False)
         self._reader = async_sessionmaker(self._reading, expire_on_commit=False)
         self._historian = async_sessionmaker(self._copy, expire_on_commit=False)
@@ -125,13 +125,13 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """One transaction that changes nothing."""
+        """Queries that change nothing; each sees what was committed before it."""
         async with self._reader() as session:
             yield session
 
     @asynccontextmanager
     async def history(self, reaches: Reaches) -> AsyncIterator[AsyncSession]:
-        """One transaction that reads what is past: on the replica, if it answers and `reaches` far enough."""
+        """Queries of what is past: to the replica, if it answers and `reaches` far enough."""
         if self._copy is not self._reading:
             async with self._historian() as session:
                 if await _is_of_use(session, reaches):
@@ -164,7 +164,7 @@ class Database:
 
     async def migrate(self, revision: str = "head") -> None:
         """Bring the tables to `revision`, up or down."""
-        engine = _engine(self._url, 1, "BEGIN IMMEDIATE", follow_references=False)
+        engine = _engine(self._url, 1, follow_references=False)
         try:
             async with engine.begin() as connection:
                 await connection.run_sync(_migrate, revision)
@@ -223,26 +223,23 @@ async def _is_of_use(replica: AsyncSession, reaches: Reaches) -> bool:
 
 
 def _engine(
-    url: URL, connections: int, begin: str = "BEGIN", *, follow_references: bool = True
+    url: URL, connections: int, *, is_reading: bool = False, follow_references: bool = True
 ) -> AsyncEngine:
-    """Return a pool of connections whose transactions begin so, if they are SQLite's.
+    """Return a pool of connections, to read only or to write as well.
 
     Where SQLite does not follow references, a table may be replaced without those that refer to it losing
     their rows: the way it is altered there.
     """
-    is_sqlite = url.get_backend_name() == "sqlite"
-    engine = create_async_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT_S,
-        hide_parameters=True,
-        **({} if is_sqlite else _POSTGRESQL),
-    )
-    if is_sqlite:
-        prepare = partial(_prepare_sqlite, follow_references=follow_references)
-        event.listen(engine.sync_engine, "connect", prepare)
-        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_WAIT_S, "hide_parameters": True}
+    if url.get_backend_name() == "postgresql":
+        # At READ COMMITTED a transaction of queries sees no more than they do without one.
+        isolation = {"isolation_level": "AUTOCOMMIT"} if is_reading else {}
+        return create_async_engine(url, **pool, **isolation, **_POSTGRESQL)
+    engine = create_async_engine(url, **pool)
+    begin = "BEGIN" if is_reading else "BEGIN IMMEDIATE"
+    prepare = partial(_prepare_sqlite, follow_references=follow_references)
+    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 
