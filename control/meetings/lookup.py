@@ -3,7 +3,7 @@
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control.edge.caller import CALLER
+from control.edge.caller import CALLER, Caller
 from control.meetings import store
 from control.meetings.codes import canonical
 from control.meetings.store import Meeting
@@ -19,9 +19,13 @@ class Lookup:
 
     async def find(self, session: AsyncSession, request: web.Request) -> Meeting:
         """Return the meeting of the path's code. Raises `Refused` with MEETING_UNKNOWN or RATE_LIMITED."""
-        address = request[CALLER].rate_key
+        return await self.find_by(session, request.match_info["code"], request[CALLER])
+
+    async def find_by(self, session: AsyncSession, text: str, caller: Caller) -> Meeting:
+        """Return the meeting of the code that the caller gave. Raises as `find` does."""
+        address = caller.rate_key
         self._guesses.require(address)
-        code = canonical(request.match_info["code"])
+        code = canonical(text)
         meeting = None if code is None else await store.by_code(session, code)
         if meeting is None:
             self._guesses.take(address)

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control.accounts import store as accounts
 from control.accounts.access import Access
 from control.accounts.tokens import GuestIdentity, Identity
+from control.edge.caller import CALLER, Caller
 from control.events.schema import Author
 from control.meetings.lookup import Lookup
 from control.meetings.store import Meeting
@@ -28,7 +29,16 @@ class Members:
         identity = self._access.identity(request)
         if identity is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        meeting = await self._lookup.find(session, request)
+        return await self.admit_as(session, identity, request.match_info["code"], request[CALLER])
+
+    async def admit_as(
+        self, session: AsyncSession, identity: Identity, code: str, caller: Caller
+    ) -> tuple[Meeting, Author]:
+        """Return the meeting of the code, and as whom the caller, who is known already, speaks in it.
+
+        Raises as `admit` does.
+        """
+        meeting = await self._lookup.find_by(session, code, caller)
         return meeting, await _author(session, meeting, identity)
 
 
