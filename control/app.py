@@ -44,6 +44,8 @@ from control.people.routes import PeopleRoutes
 from control.people.service import People
 from control.rates import Buckets
 from control.settings import Settings
+from control.socket_io.answering import Rules
+from control.socket_io.routes import SocketIoRoutes
 
 log = logging.getLogger(__name__)
 
@@ -90,16 +92,16 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     nodes = Nodes(clock, People(events), commands, ground.metrics, settings.node_lease_s)
     edge = Edge(settings, ground.metrics, COOKIES)
     app = web.Application(middlewares=edge.middlewares, client_max_size=limits.body_bytes)
-    app.router.add_routes(_routes_for_people(ground, events, commands))
+    app.cleanup_ctx.append(lambda _app: _live(ground, commands, nodes))
+    app.on_shutdown.append(partial(_dismiss, ground.fanout))
+    _serve_people(app, ground, events, commands)
     app.router.add_routes(_routes_for_machines(ground, nodes))
     set_up_templates(app)
     app.on_response_prepare.append(protect)
-    app.cleanup_ctx.append(lambda _app: _live(ground, commands, nodes))
-    app.on_shutdown.append(partial(_dismiss, ground.fanout))
     return app
 
 
-def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> list[web.AbstractRouteDef]:
+def _serve_people(app: web.Application, ground: Ground, events: Events, commands: Commands) -> None:
     settings, clock, database, secrets = ground.settings, ground.clock, ground.database, ground.secrets
     rates = settings.rates
     tokens = AccessTokens(
@@ -112,17 +114,23 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
     chat = Chat(clock, events)
     meetings = Meetings(clock, events, chat, commands)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
-    sockets = Sockets(settings.limits, ground.metrics)
+    sockets, posts = Sockets(settings.limits, ground.metrics), Buckets(rates.chat_per_author, clock)
+    rules = Rules(database, members, chat, posts, settings.limits, ground.metrics)
+    socket_io = SocketIoRoutes(rules, events, sockets, tokens, settings, clock)
     slices = (
         AccountRoutes(database, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
         MeetingRoutes(database, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
         JoinRoutes(database, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
-        ChatRoutes(database, chat, members, Buckets(rates.chat_per_author, clock)),
+        ChatRoutes(database, chat, members, posts),
         PeopleRoutes(database, members),
         EventRoutes(database, events, members, sockets),
+        socket_io,
         PageRoutes(database, tokens, lookup),
     )
-    return [route for part in slices for route in part.table()]
+    for part in slices:
+        app.router.add_routes(part.table())
+    app.cleanup_ctx.append(socket_io.live)
+    app.on_shutdown.append(socket_io.dismiss)
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:

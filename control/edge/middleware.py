@@ -18,8 +18,10 @@ from control.settings import Settings
 log = logging.getLogger(__name__)
 
 UPGRADED = 101
-ROUTINE = frozenset({"/internal/nodes/report", "/healthz", "/readyz", "/metrics"})
+ROUTINE = frozenset({"/internal/nodes/report", "/healthz", "/readyz", "/metrics", "/socket.io/"})
 """Routes that machines call every few seconds: they would drown what people do."""
+COOKIELESS = frozenset({"/socket.io/"})
+"""Routes that no cookie opens, and that say themselves whose pages may use them."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -72,7 +74,8 @@ class Edge:
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Learn who calls, and refuse what another site's page sent."""
         request[CALLER] = identify(request, self._settings.trusted_proxies, self._settings.public_url)
-        refuse_cross_site(request, self._cookies)
+        if request.path not in COOKIELESS:
+            refuse_cross_site(request, self._cookies)
         return await handler(request)
 
     @web.middleware
