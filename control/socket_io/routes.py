@@ -231,7 +231,7 @@ class SocketIoRoutes:
         """Acknowledge what a member sent."""
         connection = self._connections.of_member(sid)
         if connection is None or connection.member is None:
-            return None
+            return None  # the event was called `*`, for which the library shifts the arguments
         if self._connections.is_expired(connection.member):
             self._connections.part(connection, EXPIRED)
             return self._answering.refuse(connection, Refused(Reason.UNAUTHENTICATED))
