@@ -81,12 +81,11 @@ class Connections:
 
     def forget(self, wire_id: str) -> None:
         """Let go of a connection that is closed."""
-        connection = self._by_wire.pop(wire_id, None)
-        if connection is None:
-            return
+        connection = self._by_wire.pop(wire_id)
         if connection.member is not None:
-            self._by_sid.pop(connection.member.sid, None)
+            del self._by_sid[connection.member.sid]
         connection.release()
+        connection.wire.drop()
 
     def is_expired(self, member: Member) -> bool:
         """Whether the member's token is good no longer."""

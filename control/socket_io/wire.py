@@ -46,9 +46,11 @@ class Wire:
                 await socket.queue.join()
         await socket.close(wait=False, abort=True)
         socket.queue.put_nowait(None)  # the end, for whoever waits for more to send
+
+    def drop(self) -> None:
+        """Drop the WebSocket soon, if its other side does not close it: Engine.IO would wait for ever."""
         asyncio.get_running_loop().call_later(CLOSE_WAIT_S, self._abort)
 
     def _abort(self) -> None:
-        """Drop a WebSocket whose other side does not close it."""
         if self.websocket is not None and self.websocket.transport is not None:
             self.websocket.transport.abort()

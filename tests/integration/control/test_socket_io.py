@@ -1,6 +1,9 @@
 """Meetings over Socket.IO, as python-socketio's client has them, over both of its transports."""
 
 import asyncio
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -8,6 +11,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 import sqlalchemy
+from aiohttp import WSMsgType
 from yarl import URL
 
 from control.rates import Rate
@@ -309,6 +313,17 @@ async def test_idle_connections_are_kept_by_pings(start: Start, transports: list
         await talker.event("receive-message")
 
 
+async def test_who_answers_no_pings_is_let_go(start: Start) -> None:
+    control = await start(socket_ping_s=1, socket_pong_s=1)
+    url = (control.base / "socket.io/").with_query(EIO="4", transport="websocket")
+    ann = await control.person("Ann")
+    async with control.http.ws_connect(url) as silent:
+        await silent.send_str(f'40{{"token":"{ann.token}"}}')
+        while (await silent.receive(timeout=20)).type is WSMsgType.TEXT:
+            pass
+    assert await metric(control, "parley_control_event_sockets") == 0
+
+
 async def test_pages_of_other_origins_need_to_be_named(start: Start) -> None:
     control = await start(socket_origins=(URL("https://app.example.org"),))
     ann = await control.person("Ann")
@@ -340,3 +355,23 @@ async def test_cookies_count_for_nothing(control: Control) -> None:
     ann = await control.person("Ann")
     ours = {"Cookie": f"parley_access={ann.token}", "Origin": str(control.base.origin())}
     assert (await refusal(control.base, None, headers=ours))["code"] == "unauthenticated"
+
+
+async def test_the_readmes_example_runs(control: Control, tmp_path: Path) -> None:
+    ann = await control.person("Ann")
+    code = await meeting_of(control, ann)
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-uc", example, str(control.base), code, str(ann.token), stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(20):
+            printed = [(await process.stdout.readline()).decode() for _ in range(3)]
+        assert "'present': []" in printed[0]
+        assert any(line.endswith("Hello\n") for line in printed)
+        assert any("'ok': True, 'message'" in line for line in printed)
+    finally:
+        process.kill()
+        await process.wait()
