@@ -3,5 +3,5 @@
 A client shows its access token once, when it connects, joins meetings by their codes, and hears of each
 from `control.events` in the order of its numbers; what it sends takes the way that HTTP requests take.
 Nothing goes through the rooms and the message queue of python-socketio, which neither number nor keep: for
-us it is the protocol, and `wire` and `routes` alone know what is under it.
+us it is the protocol, and `wire` and `hearing` alone know what is under it.
 """

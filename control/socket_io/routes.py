@@ -1,4 +1,4 @@
-"""Socket.IO's path: who may connect, and what arrives on a connection.
+"""Socket.IO's path: who may reach it, and how much of it.
 
 The page's cookies count for nothing here, so no other site's page can connect in somebody's name. The token
 comes in the handshake, not in the address, which logs keep.
@@ -8,32 +8,28 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
 
 from aiohttp import hdrs, web
 from socketio import AsyncServer
-from socketio.exceptions import ConnectionRefusedError as Rejection
 
-from control.accounts.tokens import AccessTokens, Grant
+from control.accounts.tokens import AccessTokens
 from control.clock import Clock
-from control.edge.body import fit
 from control.edge.caller import CALLER
 from control.events.service import Events
 from control.events.sockets import Sockets
 from control.rates import Buckets
 from control.refusals import Reason, Refused
 from control.settings import Settings
-from control.socket_io.answering import Acknowledgement, Answering, Rules
-from control.socket_io.connection import Connection, Member
-from control.socket_io.connections import EXPIRED, FLOODING, MALFORMED, TOO_SLOW, Connections
-from control.socket_io.schema import Handshake
+from control.socket_io.answering import Answering, Rules
+from control.socket_io.connection import Connection
+from control.socket_io.connections import MALFORMED, Connections
+from control.socket_io.hearing import CONNECTION, Hearing, is_websocket
 from control.socket_io.telling import Telling
 
 log = logging.getLogger(__name__)
 
 PATH = "/socket.io/"
 EXPIRY_CHECK_S = 1.0
-CONNECTION: web.RequestKey[Connection] = web.RequestKey("connection", Connection)
 
 _library_log = logging.getLogger(f"{__name__}.library")
 _library_log.setLevel(logging.CRITICAL)  # what it logs is what clients send; for us that is no error
@@ -53,10 +49,7 @@ class SocketIoRoutes:
     ) -> None:
         self._limits = settings.limits
         self._origins = frozenset(str(origin) for origin in settings.socket_origins)
-        self._sockets = sockets
-        self._tokens = tokens
         self._connects = Buckets(settings.rates.connect_per_address, clock)
-        self._messages = Buckets(settings.rates.messages_per_connection, clock)
         self._stopping = False
         self._server = AsyncServer(
             async_mode="aiohttp",
@@ -71,15 +64,9 @@ class SocketIoRoutes:
             engineio_logger=_library_log,
         )
         self._connections = Connections(self._server, clock, rules.metrics, self._limits.event_send_s)
-        self._answering = Answering(rules, Telling(self._server, events, self._connections))
-        self._engine_handlers = dict(self._server.eio.handlers)
-        self._server.eio.on("connect", self._open)
-        self._server.eio.on("message", self._hear)
-        self._server.eio.on("disconnect", self._close)
-        self._server.on("connect", self._admit)
-        self._server.on("connect", self._refuse_namespace, namespace="*")
-        self._server.on("disconnect", self._leave)
-        self._server.on("*", self._answer)
+        answering = Answering(rules, Telling(self._server, events, self._connections))
+        messages = Buckets(settings.rates.messages_per_connection, clock)
+        Hearing(self._connections, answering, tokens, sockets, messages).listen_to(self._server)
 
     def table(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -139,7 +126,7 @@ class SocketIoRoutes:
     def _continue(self, connection: Connection, request: web.Request) -> None:
         """Take note of one more request of a connection. Raises `Refused` when it is too large."""
         request[CONNECTION] = connection
-        if _is_websocket(request) and connection.wire.websocket is None:
+        if is_websocket(request) and connection.wire.websocket is None:
             connection.wire.websocket = request
         size = request.content_length
         if request.method == hdrs.METH_POST and (size is None or size > self._limits.body_bytes):
@@ -151,99 +138,10 @@ class SocketIoRoutes:
         if connection is not None:
             log.info("not Engine.IO: %r id=%s", error, connection.request_id)
             self._connections.part(connection, MALFORMED)
-        if _is_websocket(request) and request.transport is not None:
+        if is_websocket(request) and request.transport is not None:
             request.transport.abort()  # else the refusal would be written into the WebSocket
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(EXPIRY_CHECK_S)
             self._connections.part_expired()
-
-    async def _open(self, wire_id: str, environ: dict[str, Any]) -> Any:
-        """Note a new connection, of somebody unknown as yet."""
-        request = environ["aiohttp.request"]
-        connection = request[CONNECTION] = self._connections.open(wire_id, request)
-        if _is_websocket(request):
-            connection.wire.websocket = request
-        return await self._engine_handlers["connect"](wire_id, environ)
-
-    async def _close(self, wire_id: str, reason: str) -> None:
-        """Forget a connection that is closed."""
-        self._connections.forget(wire_id)
-        await self._engine_handlers["disconnect"](wire_id, reason)
-
-    async def _hear(self, wire_id: str, data: object) -> None:
-        """Take what came on a connection; part from who sends too much, or what is not Socket.IO."""
-        connection = self._connections.of_wire(wire_id)
-        if connection is None or connection.parting:
-            return
-        async with connection.turn:  # requests of long polling may overtake one another
-            try:
-                self._messages.take(wire_id)
-                await connection.wire.room()
-                if not connection.parting:
-                    await self._engine_handlers["message"](wire_id, _text(data))
-            except Refused:
-                self._connections.part(connection, FLOODING)
-            except TimeoutError:
-                self._connections.part(connection, TOO_SLOW)
-            except Exception as error:
-                log.info("not Socket.IO: %r id=%s", error, connection.request_id)
-                self._connections.part(connection, MALFORMED)
-
-    async def _admit(self, sid: str, environ: dict[str, Any], auth: object) -> None:
-        """Let somebody in who shows a token that is good."""
-        connection: Connection = environ["aiohttp.request"][CONNECTION]
-        try:
-            member = Member(sid, self._grant(auth))
-            connection.places.enter_context(self._sockets.seat(member.key))
-        except Refused as refused:
-            raise self._rejection(connection, refused) from refused
-        self._connections.admit(connection, member)
-
-    async def _refuse_namespace(
-        self, _namespace: str, _sid: str, environ: dict[str, Any], _auth: object
-    ) -> None:
-        """Let nobody into other namespaces than the one there is."""
-        connection: Connection = environ["aiohttp.request"][CONNECTION]
-        raise self._rejection(connection, Refused(Reason.NOT_FOUND))
-
-    def _grant(self, auth: object) -> Grant:
-        try:
-            grant = self._tokens.grant(fit(auth, Handshake).token)
-        except Refused as refused:
-            raise Refused(Reason.UNAUTHENTICATED) from refused
-        if grant is None:
-            raise Refused(Reason.UNAUTHENTICATED)
-        return grant
-
-    def _rejection(self, connection: Connection, refused: Refused) -> Rejection:
-        error = self._answering.refuse(connection, refused)["error"]
-        return Rejection(error["message"], error)
-
-    async def _leave(self, sid: str, *_reason: object) -> None:
-        """Close the connection of somebody who leaves; Socket.IO alone would keep it open."""
-        connection = self._connections.of_member(sid)
-        if connection is not None:
-            await connection.wire.close()
-
-    async def _answer(self, event: str, sid: str, *arguments: object) -> Acknowledgement | None:
-        """Acknowledge what a member sent."""
-        connection = self._connections.of_member(sid)
-        if connection is None or connection.member is None:
-            return None  # the event was called `*`, for which the library shifts the arguments
-        if self._connections.is_expired(connection.member):
-            self._connections.part(connection, EXPIRED)
-            return self._answering.refuse(connection, Refused(Reason.UNAUTHENTICATED))
-        return await self._answering.answer(connection, connection.member, event, arguments)
-
-
-def _is_websocket(request: web.Request) -> bool:
-    return request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
-
-
-def _text(data: object) -> str:
-    """Return a packet of Socket.IO; ours are never binary. Raises TypeError."""
-    if not isinstance(data, str):
-        raise TypeError("not text")
-    return data
