@@ -47,6 +47,8 @@ from control.people.service import People
 from control.rates import Buckets
 from control.settings import Settings
 from control.shards.shards import Shards
+from control.socket_io.answering import Rules
+from control.socket_io.routes import SocketIoRoutes
 from control.work import Loop, handlers, loops
 
 log = logging.getLogger(__name__)
@@ -94,12 +96,12 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     nodes = Nodes(shards, clock, People(events), commands, metrics, lease_s=settings.node_lease_s)
     edge = Edge(settings, metrics, COOKIES)
     app = web.Application(middlewares=edge.middlewares, client_max_size=limits.body_bytes)
-    app.router.add_routes(_routes_for_people(ground, events, commands))
+    app.cleanup_ctx.append(lambda _app: _live(ground, commands, nodes))
+    app.on_shutdown.append(partial(_dismiss, ground.fanout))
+    _serve_people(app, ground, events, commands)
     app.router.add_routes(_routes_for_machines(ground, nodes))
     set_up_templates(app)
     app.on_response_prepare.append(protect)
-    app.cleanup_ctx.append(lambda _app: _live(ground, commands, nodes))
-    app.on_shutdown.append(partial(_dismiss, ground.fanout))
     return app
 
 
@@ -108,7 +110,7 @@ def _shards(settings: Settings) -> Shards:
     return Shards([Database(url, replica=replica, **limits) for url, replica in settings.databases])
 
 
-def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> list[web.AbstractRouteDef]:
+def _serve_people(app: web.Application, ground: Ground, events: Events, commands: Commands) -> None:
     settings, clock, shards, secrets = ground.settings, ground.clock, ground.shards, ground.secrets
     rates = settings.rates
     tokens = AccessTokens(
@@ -121,19 +123,24 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
     chat = Chat(clock, events)
     meetings = Meetings(clock, events, chat, commands)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
-    sockets = Sockets(settings.limits, ground.metrics)
-    pages = PageRoutes(shards, tokens, lookup)
+    sockets, posts = Sockets(settings.limits, ground.metrics), Buckets(rates.chat_per_author, clock)
+    rules = Rules(shards, members, chat, posts, settings.limits, ground.metrics)
+    socket_io = SocketIoRoutes(rules, events, sockets, tokens, settings, clock)
     slices = (
         AccountRoutes(shards.first, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
         MeetingRoutes(shards, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
         JoinRoutes(shards, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
-        ChatRoutes(shards, chat, members, Buckets(rates.chat_per_author, clock)),
+        ChatRoutes(shards, chat, members, posts),
         PeopleRoutes(shards, members),
         EventRoutes(events, members, sockets),
     )
     endpoints = [endpoint for part in slices for endpoint in part.table()]
     endpoints += OpenApiRoutes(endpoints).table()
-    return [endpoint.route() for endpoint in endpoints] + pages.table()
+    app.router.add_routes([endpoint.route() for endpoint in endpoints])
+    app.router.add_routes(PageRoutes(shards, tokens, lookup).table())
+    app.router.add_routes(socket_io.table())
+    app.cleanup_ctx.append(socket_io.live)
+    app.on_shutdown.append(socket_io.dismiss)
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:

@@ -21,6 +21,7 @@ from control.parameters import (
     MAIL_SERVER,
     MAILBOX,
     NETWORKS,
+    ORIGINS,
     PORT,
     RATE,
     REDIS,
@@ -185,6 +186,17 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "Whose X-Forwarded-* to believe.",
 )
 @_option("--metrics-from", "PARLEY_METRICS_FROM", "metrics_from", NETWORKS, "Who may read /metrics.")
+@_option(
+    "--socket-origins",
+    "PARLEY_SOCKET_ORIGINS",
+    "socket_origins",
+    ORIGINS,
+    "Whose pages may use Socket.IO besides ours, such as https://app.example.org.",
+)
+@_option("--socket-ping-s", "PARLEY_SOCKET_PING_S", "socket_ping_s", COUNT, "Seconds from ping to ping.")
+@_option(
+    "--socket-pong-s", "PARLEY_SOCKET_PONG_S", "socket_pong_s", COUNT, "How long a ping may go unanswered."
+)
 @_option("--access-token-s", "PARLEY_ACCESS_TOKEN_S", "access_token_s", LIFE, "Life of an access token.")
 @_option(
     "--refresh-token-s",
@@ -228,11 +240,49 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
 )
 @_option("--rate-create", "PARLEY_RATE_CREATE", "create_per_account", RATE, "Meetings made by one account.")
 @_option("--rate-chat", "PARLEY_RATE_CHAT", "chat_per_author", RATE, "Messages of one author in one meeting.")
-@_option("--max-body", "PARLEY_MAX_BODY", "body_bytes", COUNT, "Bytes in a request's body.")
-@_option("--max-report", "PARLEY_MAX_REPORT", "report_bytes", COUNT, "Bytes in a node's report.")
-@_option("--max-sockets", "PARLEY_MAX_SOCKETS", "sockets", COUNT, "Event WebSockets in all.")
 @_option(
-    "--max-sockets-each", "PARLEY_MAX_SOCKETS_EACH", "sockets_each", COUNT, "Event WebSockets of one member."
+    "--rate-connect",
+    "PARLEY_RATE_CONNECT",
+    "connect_per_address",
+    RATE,
+    "Socket.IO connections made by one address.",
+)
+@_option(
+    "--rate-socket",
+    "PARLEY_RATE_SOCKET",
+    "messages_per_connection",
+    RATE,
+    "Messages on one Socket.IO connection.",
+)
+@_option(
+    "--max-body",
+    "PARLEY_MAX_BODY",
+    "body_bytes",
+    COUNT,
+    "Bytes in a request's body or a Socket.IO message.",
+)
+@_option("--max-report", "PARLEY_MAX_REPORT", "report_bytes", COUNT, "Bytes in a node's report.")
+@_option(
+    "--max-sockets",
+    "PARLEY_MAX_SOCKETS",
+    "sockets",
+    COUNT,
+    "Event WebSockets and Socket.IO connections.",
+)
+@_option("--max-sockets-each", "PARLEY_MAX_SOCKETS_EACH", "sockets_each", COUNT, "Those of one member.")
+@_option(
+    "--max-socket-meetings",
+    "PARLEY_MAX_SOCKET_MEETINGS",
+    "socket_meetings",
+    COUNT,
+    "Meetings joined by one Socket.IO connection.",
+)
+@_option(
+    "--max-socket-present",
+    "PARLEY_MAX_SOCKET_PRESENT",
+    "socket_present",
+    COUNT,
+    "People listed when a meeting is joined over Socket.IO.",
 )
 @_option(
     "--event-history",

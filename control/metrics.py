@@ -22,9 +22,9 @@ class Metrics:
         self.hints = self._counter(
             "hints", "Events told to and by other replicas over Redis, by outcome.", "outcome"
         )
-        self.sockets = self._gauge("event_sockets", "Open event WebSockets.")
+        self.sockets = self._gauge("event_sockets", "Open event WebSockets and Socket.IO connections.")
         self.sockets_closed = self._counter(
-            "event_sockets_closed", "Event WebSockets closed by us, by reason.", "reason"
+            "event_sockets_closed", "Of these those closed by us, by reason.", "reason"
         )
         self.node_events = self._counter("node_events", "Events from nodes, by outcome.", "outcome")
         self.commands = self._counter("node_commands", "Commands to nodes, by outcome.", "outcome")

@@ -60,6 +60,20 @@ class BaseUrlType(click.ParamType[URL]):
         return url.origin()
 
 
+class OriginsType(click.ParamType[tuple[URL, ...]]):
+    """Origins of web pages, with commas between them."""
+
+    name = "urls"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[URL, ...]:
+        """Return the origins."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(BASE.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+
+
 class DatabaseType(click.ParamType[DatabaseUrl]):
     """The address of a database."""
 
@@ -138,6 +152,7 @@ DATABASES = DatabasesType()
 MAILBOX = MailboxType()
 MAIL_SERVER = MailServerType()
 NETWORKS = NetworksType()
+ORIGINS = OriginsType()
 RATE = RateType()
 REDIS = RedisType()
 COUNT = click.IntRange(min=1)

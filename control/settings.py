@@ -30,6 +30,8 @@ class Rates:
     guess_per_address: Rate = field(default=Rate(30, 60))
     create_per_account: Rate = field(default=Rate(60, 600))
     chat_per_author: Rate = field(default=Rate(20, 10))
+    connect_per_address: Rate = field(default=Rate(300, 60))
+    messages_per_connection: Rate = field(default=Rate(100, 10))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,8 @@ class Limits:
     event_send_s: float = 10.0
     sockets: int = 5000
     sockets_each: int = 8
+    socket_meetings: int = 32
+    socket_present: int = 500
     password_queue: int = 64
     mail_files: int = 10_000
 
@@ -82,6 +86,9 @@ class Settings:
     public_url: URL | None = None
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE
+    socket_origins: tuple[URL, ...] = ()
+    socket_ping_s: int = 25
+    socket_pong_s: int = 30
     access_token_s: int = 3600
     refresh_token_s: int = 30 * 24 * 3600
     guest_token_s: int = 12 * 3600
