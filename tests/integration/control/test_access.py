@@ -58,6 +58,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/meetings"): Rule(303, {}),  # a page: cookies count there, not the bearer's token
     ("GET", "/m/{code}"): Rule(200, {}),
     ("GET", "/static"): Rule(404, {}),
+    ("GET", "/socket.io/"): Rule(400, {}),  # the token is asked for in the handshake, which this is not
+    ("POST", "/socket.io/"): Rule(400, {}),
+    ("OPTIONS", "/socket.io/"): Rule(400, {}),
     ("GET", "/healthz"): Rule(200, {}),
     ("GET", "/readyz"): Rule(200, {}),
     ("GET", "/metrics"): Rule(200, {}),
