@@ -206,6 +206,7 @@ async def all_done(at: Works, added: list[str]) -> None:
     assert set(added) <= set(effects)
 
 
+@pytest.mark.timeout(300)
 async def test_a_broker_that_dies_in_traffic_loses_and_doubles_nothing(
     mortal_broker: RabbitMQ, server: Postgres
 ) -> None:
@@ -227,6 +228,7 @@ async def test_a_broker_that_dies_in_traffic_loses_and_doubles_nothing(
             await all_done(at, await adding)
 
 
+@pytest.mark.timeout(300)
 async def test_a_database_that_dies_in_traffic_loses_and_doubles_nothing(
     broker: RabbitMQ, mortal_database: Postgres
 ) -> None:
