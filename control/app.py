@@ -74,7 +74,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     ensure_secrets(settings.data)
     limits = settings.limits
     metrics, fanout = Metrics(), Fanout(limits.event_outbox)
-    shards = _shards(settings)
+    shards = shards_of(settings)
     secrets, relay = load_secrets(settings.data), None
     if settings.redis_url:
         relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
@@ -103,7 +103,8 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     return app
 
 
-def _shards(settings: Settings) -> Shards:
+def shards_of(settings: Settings) -> Shards:
+    """Return the databases."""
     limits = {"readers": settings.database_readers, "writers": settings.database_writers}
     return Shards([Database(url, replica=replica, **limits) for url, replica in settings.databases])
 

@@ -12,6 +12,7 @@ from control.app import serve
 from control.database import Unreachable
 from control.parameters import (
     BASE,
+    BROKER,
     COUNT,
     DATABASE,
     DATABASES,

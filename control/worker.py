@@ -9,9 +9,9 @@ import click
 from aiohttp import web
 
 from control import cli
-from control.app import run
+from control.app import run, shards_of
 from control.clock import utc_now
-from control.database import Database, Unreachable
+from control.database import Unreachable
 from control.edge.html import set_up_templates
 from control.edge.middleware import Edge
 from control.health import HealthRoutes
@@ -19,6 +19,7 @@ from control.jobs.attempts import Handlers
 from control.jobs.service import Jobs
 from control.metrics import Metrics
 from control.settings import Settings
+from control.shards.shards import Shards
 from control.work import Work, handlers
 
 log = logging.getLogger(__name__)
@@ -27,30 +28,28 @@ log = logging.getLogger(__name__)
 def build(settings: Settings, amqp_url: str, handlers: Handlers) -> web.Application:
     """Return the application, which answers to operators alone and works in the background."""
     metrics = Metrics()
-    database = Database(
-        settings.database, readers=settings.database_readers, writers=settings.database_writers
-    )
-    work = Work(settings, [database], Jobs(utc_now), handlers, utc_now, metrics)
+    shards = shards_of(settings)
+    work = Work(settings, [*shards], Jobs(utc_now), handlers, utc_now, metrics)
     app = web.Application(middlewares=Edge(settings, metrics, ()).middlewares)
-    app.router.add_routes(HealthRoutes(database, metrics, settings.metrics_from).table())
+    app.router.add_routes(HealthRoutes(shards, metrics, settings.metrics_from).table())
     set_up_templates(app)
-    app.cleanup_ctx.append(lambda _app: _live(work, database, amqp_url))
+    app.cleanup_ctx.append(lambda _app: _live(work, shards, amqp_url))
     return app
 
 
-async def _live(work: Work, database: Database, amqp_url: str) -> AsyncIterator[None]:
-    """Bring the database up to date, then work until the application ends."""
+async def _live(work: Work, shards: Shards, amqp_url: str) -> AsyncIterator[None]:
+    """Bring the databases up to date, then work until the application ends."""
     loops = work.in_worker(amqp_url)
     tasks: list[asyncio.Task[None]] = []
     try:
-        await database.prepare(work.settings.database_wait_s)
+        await shards.prepare(work.settings.database_wait_s)
         tasks += [asyncio.create_task(loop.run()) for loop in loops]
         yield
     finally:
         for loop in loops:
             loop.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await database.close()
+        await shards.close()
 
 
 @click.command("worker", params=[*cli.command.params])

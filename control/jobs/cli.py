@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 import click
 
 from control import cli
+from control.app import shards_of
 from control.clock import utc_now
 from control.database import Database
 from control.jobs import store
 from control.settings import Settings
 
-NEEDED = {"data", "database_url"}
+NEEDED = {"data", "database_url", "shard_urls"}
 PARAMS = [param for param in cli.command.params if param.name in NEEDED]
 
 Result = TypeVar("Result")
@@ -26,13 +27,16 @@ def command() -> None:
 @command.command("list", params=[*PARAMS])
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many.")
 def list_dead(limit: int, **options: Any) -> None:
-    """List the jobs that were given up, the latest first: id, kind, attempts, end, last error."""
+    """List the jobs that were given up, of each database the latest first.
+
+    Each line has the job's id, kind, attempts, end and last error, with tabs between them.
+    """
 
     async def look(database: Database) -> list[store.StoredJob]:
         async with database.read() as session:
             return await store.dead(session, limit)
 
-    for job in _with_database(options, look):
+    for job in [job for jobs in _in_each(options, look) for job in jobs][:limit]:
         ended = "" if job.ended_at is None else job.ended_at.isoformat(timespec="seconds")
         click.echo("\t".join((job.id, job.kind, str(job.attempts), ended, job.error or "")))
 
@@ -50,21 +54,23 @@ def retry(job_ids: tuple[str, ...], is_all: bool, **options: Any) -> None:
         async with database.write() as session:
             return sum([await store.revive(session, utc_now(), job_id) for job_id in wanted])
 
-    revived = _with_database(options, revive)
+    revived = sum(_in_each(options, revive))
     click.echo(f"{revived} to be tried again")
     if not is_all and revived < len(job_ids):
         raise click.ClickException("the others are not, or no longer, among those given up")
 
 
-def _with_database(options: dict[str, Any], work: Callable[[Database], Awaitable[Result]]) -> Result:
-    async def do() -> Result:
-        database = Database(Settings(**options).database, readers=1, writers=1)
-        try:
-            return await work(database)
-        finally:
-            await database.close()
+def _in_each(options: dict[str, Any], work: Callable[[Database], Awaitable[Result]]) -> list[Result]:
+    """Return what the work in each database gave."""
 
-    return asyncio.run(do())
+    async def work_all() -> list[Result]:
+        shards = shards_of(Settings(**options))
+        try:
+            return [await work(database) for database in shards]
+        finally:
+            await shards.close()
+
+    return asyncio.run(work_all())
 
 
 if __name__ == "__main__":
