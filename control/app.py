@@ -49,7 +49,7 @@ from control.settings import Settings
 from control.shards.shards import Shards
 from control.socket_io.answering import Rules
 from control.socket_io.routes import SocketIoRoutes
-from control.work import Loop, handlers, loops
+from control.work import Work, handlers
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     ensure_secrets(settings.data)
     limits = settings.limits
     metrics, fanout = Metrics(), Fanout(limits.event_outbox)
-    shards = _shards(settings)
+    shards = shards_of(settings)
     secrets, relay = load_secrets(settings.data), None
     if settings.redis_url:
         relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
@@ -105,7 +105,8 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     return app
 
 
-def _shards(settings: Settings) -> Shards:
+def shards_of(settings: Settings) -> Shards:
+    """Return the databases."""
     limits = {"readers": settings.database_readers, "writers": settings.database_writers}
     return Shards([Database(url, replica=replica, **limits) for url, replica in settings.databases])
 
@@ -152,15 +153,20 @@ def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:
 
 async def serve(settings: Settings) -> None:
     """Run control until it is interrupted or terminated; listeners are told to come back elsewhere."""
-    runner = web.AppRunner(build(settings), access_log=None, shutdown_timeout=DRAIN_S)
+    await run(build(settings), settings.host, settings.port)
+
+
+async def run(app: web.Application, host: str, port: int) -> None:
+    """Run an application until the process is interrupted or terminated."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
         await runner.setup()
-        await web.TCPSite(runner, settings.host, settings.port).start()
-        log.info("control listens on %s port %d", settings.host, settings.port)
+        await web.TCPSite(runner, host, port).start()
+        log.info("listening on %s port %d", host, port)
         await stop.wait()
     finally:
         await runner.cleanup()
@@ -185,21 +191,28 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
     """Bring the database up to date, then work in the background until the application ends."""
     sender = CommandSender(ground.shards, commands, ground.clock, ground.secrets.cluster, ground.metrics)
     tasks: list[asyncio.Task[None]] = []
-    working = _working(ground)
+    work = Work(
+        ground.settings,
+        [*ground.shards],
+        ground.jobs,
+        handlers(ground.settings, ground.clock),
+        ground.clock,
+        ground.metrics,
+    ).in_control()
     stop = asyncio.Event()
     try:
         await ground.shards.prepare(ground.settings.database_wait_s)
         tasks += [
             asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(nodes, stop)),
-            *(asyncio.create_task(loop.run()) for loop in working),
+            *(asyncio.create_task(loop.run()) for loop in work),
         ]
         if ground.relay is not None:
             tasks.append(asyncio.create_task(ground.relay.run()))
         yield
     finally:
         sender.stop()
-        for loop in working:
+        for loop in work:
             loop.stop()
         if ground.relay is not None:
             ground.relay.stop()
@@ -207,11 +220,6 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
         await asyncio.gather(*tasks, return_exceptions=True)
         ground.passwords.close()
         await ground.shards.close()
-
-
-def _working(ground: Ground) -> list[Loop]:
-    settings, clock = ground.settings, ground.clock
-    return loops(settings, [*ground.shards], ground.jobs, handlers(settings, clock), clock, ground.metrics)
 
 
 async def _dismiss(fanout: Fanout, _app: web.Application) -> None:

@@ -12,6 +12,7 @@ from control.app import serve
 from control.database import Unreachable
 from control.parameters import (
     BASE,
+    BROKER,
     COUNT,
     DATABASE,
     DATABASES,
@@ -32,6 +33,9 @@ from control.shards.ids import SHARDS_MAX
 
 Command = Callable[..., None]
 
+
+QUIET = ("aiosqlite", "alembic", "aio_pika", "aiormq")
+"""Libraries that would log what people write, or are chatty."""
 
 GROUPS: dict[str, type[Any]] = {"rates": Rates, "limits": Limits, "jobs": JobSettings}
 DEFAULTS: dict[str, Any] = {
@@ -109,6 +113,14 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "redis://… if there are several control processes: they tell each other of events.",
 )
 @_option(
+    "--amqp-url",
+    "PARLEY_AMQP_URL",
+    "amqp_url",
+    BROKER,
+    "amqp://… of a RabbitMQ that hands jobs to `parley worker`; control does them itself if absent.",
+)
+@_option("--worker-port", "PARLEY_WORKER_PORT", "worker_port", PORT, "TCP port of a worker's metrics.")
+@_option(
     "--smtp-url",
     "PARLEY_SMTP_URL",
     "smtp_url",
@@ -144,6 +156,13 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "jobs_lease_s",
     SECONDS,
     "How long an attempt at a job may take; after that another process takes it.",
+)
+@_option(
+    "--jobs-republish-s",
+    "PARLEY_JOBS_REPUBLISH_S",
+    "jobs_republish_s",
+    SECONDS,
+    "A job published so long ago that nobody has begun is published again.",
 )
 @_option(
     "--jobs-attempts", "PARLEY_JOBS_ATTEMPTS", "jobs_attempts", COUNT, "Attempts before a job is given up."
@@ -303,14 +322,20 @@ def command(**options: Any) -> None:
 
     Rates are count/seconds, networks are separated by commas, lives are in seconds.
     """
-    settings = _settings(options)
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for library in ("aiosqlite", "alembic"):  # the one would log what people write, the other is chatty
-        logging.getLogger(library).setLevel(logging.WARNING)
+    settings = prepared(options)
     try:
         asyncio.run(serve(settings))
     except Unreachable as error:
         raise click.ClickException(str(error)) from error
+
+
+def prepared(options: dict[str, Any]) -> Settings:
+    """Return the settings that the options make up, with the logging begun that they ask for."""
+    settings = _settings(options)
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for library in QUIET:
+        logging.getLogger(library).setLevel(logging.WARNING)
+    return settings
 
 
 def _settings(options: dict[str, Any]) -> Settings:

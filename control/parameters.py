@@ -118,6 +118,22 @@ class RedisType(click.ParamType[str]):
         return str(value)
 
 
+class BrokerType(click.ParamType[str]):
+    """The address of a RabbitMQ."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address. What was given is not repeated: there may be a password in it."""
+        try:
+            url = URL(value)
+        except ValueError:
+            url = URL()
+        if url.scheme not in ("amqp", "amqps") or not url.host:
+            self.fail("not an address of RabbitMQ: amqp://user:password@host/ or amqps://…", param, ctx)
+        return str(value)
+
+
 class MailServerType(click.ParamType[str]):
     """The address of a mail server."""
 
@@ -147,6 +163,7 @@ class MailboxType(click.ParamType[str]):
 
 
 BASE = BaseUrlType()
+BROKER = BrokerType()
 DATABASE = DatabaseType()
 DATABASES = DatabasesType()
 MAILBOX = MailboxType()

@@ -58,6 +58,7 @@ class JobSettings:
     jobs_concurrency: int = 8
     jobs_poll_s: float = 1.0
     jobs_lease_s: float = 60.0
+    jobs_republish_s: float = 300.0
     jobs_attempts: int = 12
     jobs_backoff_s: float = 5.0
     jobs_backoff_max_s: float = 3600.0
@@ -79,6 +80,8 @@ class Settings:
     database_writers: int = 8
     database_wait_s: float = 30.0
     redis_url: str | None = None
+    amqp_url: str | None = None
+    worker_port: int = 8083
     smtp_url: str | None = None
     smtp_starttls: str = "offered"
     smtp_timeout_s: float = 20.0

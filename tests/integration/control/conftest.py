@@ -18,6 +18,7 @@ from control.settings import Limits, Rates, Settings
 from tests.integration.control.harness import Control, Hands
 from tests.support.openapi import OpenApi
 from tests.support.postgres import Postgres, postgres
+from tests.support.rabbitmq import RabbitMQ, rabbitmq
 
 PLENTY = Rates(**{field.name: Rate(10_000, 1) for field in dataclasses.fields(Rates)})
 
@@ -63,6 +64,12 @@ async def running(settings: Settings, clock: Hands) -> AsyncIterator[Control]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Postgres]:
     with postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[RabbitMQ]:
+    with rabbitmq() as running:
         yield running
 
 

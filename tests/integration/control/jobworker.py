@@ -1,0 +1,22 @@
+"""A worker as a process that also does the tests' kinds of jobs; it takes the settings of a worker."""
+
+import asyncio
+
+from control import cli
+from control.app import run
+from control.clock import utc_now
+from control.work import handlers
+from control.worker import build
+from tests.integration.control.jobbing import Hand
+
+
+def main() -> None:
+    context = cli.command.make_context("worker", [])
+    settings = cli.prepared(context.params)
+    assert settings.amqp_url is not None
+    app = build(settings, settings.amqp_url, {**handlers(settings, utc_now), **Hand().handlers})
+    asyncio.run(run(app, settings.host, settings.worker_port))
+
+
+if __name__ == "__main__":
+    main()
