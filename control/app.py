@@ -15,6 +15,9 @@ from control.accounts.passwords import Passwords
 from control.accounts.routes import AccountLimits, AccountRoutes
 from control.accounts.service import Accounts
 from control.accounts.tokens import AccessTokens
+from control.api_keys.admission import KeyAdmission
+from control.api_keys.routes import ApiKeyRoutes
+from control.api_keys.service import ApiKeys
 from control.chat.routes import ChatRoutes
 from control.chat.service import Chat
 from control.clock import Clock, utc_now
@@ -28,6 +31,7 @@ from control.events.routes import EventRoutes
 from control.events.service import Events
 from control.events.sockets import Sockets
 from control.health import HealthRoutes
+from control.idempotency.service import Idempotency
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
 from control.keys import Secrets, ensure_secrets, load_secrets
@@ -114,10 +118,15 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
     meetings = Meetings(clock, events, chat, commands)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
     sockets = Sockets(settings.limits, ground.metrics)
+    keys = ApiKeys(clock, settings.limits.api_keys_each)
+    idempotency = Idempotency(clock, settings.idempotency_s)
     pages = PageRoutes(database, tokens, lookup)
     slices = (
         AccountRoutes(database, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
-        MeetingRoutes(database, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
+        ApiKeyRoutes(database, keys, access, Buckets(rates.key_per_account, clock)),
+        MeetingRoutes(
+            database, meetings, lookup, access, Buckets(rates.create_per_account, clock), idempotency
+        ),
         JoinRoutes(database, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
         ChatRoutes(database, chat, members, Buckets(rates.chat_per_author, clock)),
         PeopleRoutes(database, members),
@@ -125,7 +134,8 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
     )
     endpoints = [endpoint for part in slices for endpoint in part.table()]
     endpoints += OpenApiRoutes(endpoints).table()
-    return [endpoint.route() for endpoint in endpoints] + pages.table()
+    admit = KeyAdmission(database, keys).admit
+    return [endpoint.route(admit) for endpoint in endpoints] + pages.table()
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:

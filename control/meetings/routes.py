@@ -1,6 +1,7 @@
 """Meetings over HTTP: make, list, look at, end."""
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.accounts import store as accounts
 from control.accounts.access import Access
@@ -9,6 +10,8 @@ from control.database import Database
 from control.edge.body import answer, one_line, read_json, read_query
 from control.edge.caller import CALLER
 from control.edge.endpoint import Endpoint, Who
+from control.idempotency.header import attempt_of
+from control.idempotency.service import Idempotency
 from control.meetings import store
 from control.meetings.lookup import Lookup
 from control.meetings.schema import MeetingView, NewMeeting, PublicView, public_view_of, view_of
@@ -23,13 +26,20 @@ class MeetingRoutes:
     """The routes of meetings."""
 
     def __init__(
-        self, database: Database, meetings: Meetings, lookup: Lookup, access: Access, creations: Buckets
+        self,
+        database: Database,
+        meetings: Meetings,
+        lookup: Lookup,
+        access: Access,
+        creations: Buckets,
+        idempotency: Idempotency,
     ) -> None:
         self._database = database
         self._meetings = meetings
         self._lookup = lookup
         self._access = access
         self._creations = creations
+        self._idempotency = idempotency
 
     def table(self) -> list[Endpoint]:
         """Return the endpoints."""
@@ -37,7 +47,8 @@ class MeetingRoutes:
             Endpoint("POST", "/api/meetings", self.create, Who.ACCOUNT, Scope.MEETINGS_WRITE)
             .takes(NewMeeting)
             .gives(MeetingView, 201)
-            .refuses(Reason.RATE_LIMITED),
+            .refuses(Reason.RATE_LIMITED)
+            .idempotent(),
             Endpoint("GET", "/api/meetings", self.list, Who.ACCOUNT, Scope.MEETINGS_READ)
             .asks(PageQuery)
             .gives(Page[MeetingView]),
@@ -55,14 +66,20 @@ class MeetingRoutes:
         self._creations.take(account_id)
         body = await read_json(request, NewMeeting)
         title = one_line(body.title, "title")
-        async with self._database.write() as session:
+
+        async def make(session: AsyncSession) -> MeetingView:
             host = await accounts.by_id(session, account_id)
             if host is None:
                 raise Refused(Reason.UNAUTHENTICATED)
             meeting = await self._meetings.create(
                 session, host, title=title, guests_allowed=body.guests_allowed
             )
-        return answer(view_of(meeting, request[CALLER].base), status=201)
+            return view_of(meeting, request[CALLER].base)
+
+        attempt = attempt_of(request, account_id, body)
+        async with self._database.write() as session:
+            view = await self._idempotency.once(session, attempt, MeetingView, make)
+        return answer(view, status=201)
 
     async def list(self, request: web.Request) -> web.Response:
         """List the meetings the caller hosted or attended, the newest first."""

@@ -89,4 +89,13 @@ def test_functions_and_files_stay_readable(path: Path) -> None:
 
 
 def test_there_are_slices() -> None:
-    assert {path.name for path in SLICES} == {"accounts", "chat", "events", "meetings", "nodes", "people"}
+    assert {path.name for path in SLICES} == {
+        "accounts",
+        "api_keys",
+        "chat",
+        "events",
+        "idempotency",
+        "meetings",
+        "nodes",
+        "people",
+    }
