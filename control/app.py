@@ -15,6 +15,9 @@ from control.accounts.passwords import Passwords
 from control.accounts.routes import AccountLimits, AccountRoutes
 from control.accounts.service import Accounts
 from control.accounts.tokens import AccessTokens
+from control.api_keys.admission import KeyAdmission
+from control.api_keys.routes import ApiKeyRoutes
+from control.api_keys.service import ApiKeys
 from control.chat.routes import ChatRoutes
 from control.chat.service import Chat
 from control.clock import Clock, utc_now
@@ -28,6 +31,7 @@ from control.events.routes import EventRoutes
 from control.events.service import Events
 from control.events.sockets import Sockets
 from control.health import HealthRoutes
+from control.idempotency.service import Idempotency
 from control.jobs.service import Jobs
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
@@ -127,9 +131,13 @@ def _serve_people(app: web.Application, ground: Ground, events: Events, commands
     sockets, posts = Sockets(settings.limits, ground.metrics), Buckets(rates.chat_per_author, clock)
     rules = Rules(shards, members, chat, posts, settings.limits, ground.metrics)
     socket_io = SocketIoRoutes(rules, events, sockets, tokens, settings, clock)
+    keys = ApiKeys(clock, settings.limits.api_keys_each)
+    idempotency = Idempotency(clock, settings.idempotency_s)
+    creations = Buckets(rates.create_per_account, clock)
     slices = (
         AccountRoutes(shards.first, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
-        MeetingRoutes(shards, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
+        ApiKeyRoutes(shards.first, keys, access, Buckets(rates.key_per_account, clock)),
+        MeetingRoutes(shards, meetings, lookup, access, creations, idempotency),
         JoinRoutes(shards, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
         ChatRoutes(shards, chat, members, posts),
         PeopleRoutes(shards, members),
@@ -137,7 +145,8 @@ def _serve_people(app: web.Application, ground: Ground, events: Events, commands
     )
     endpoints = [endpoint for part in slices for endpoint in part.table()]
     endpoints += OpenApiRoutes(endpoints).table()
-    app.router.add_routes([endpoint.route() for endpoint in endpoints])
+    admit = KeyAdmission(shards.first, keys).admit
+    app.router.add_routes([endpoint.route(admit) for endpoint in endpoints])
     app.router.add_routes(PageRoutes(shards, tokens, lookup).table())
     app.router.add_routes(socket_io.table())
     app.cleanup_ctx.append(socket_io.live)

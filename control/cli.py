@@ -226,6 +226,13 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
 )
 @_option("--guest-token-s", "PARLEY_GUEST_TOKEN_S", "guest_token_s", LIFE, "Life of a guest's token.")
 @_option(
+    "--idempotency-s",
+    "PARLEY_IDEMPOTENCY_S",
+    "idempotency_s",
+    LIFE,
+    "How long the answer to a request with an Idempotency-Key is kept.",
+)
+@_option(
     "--bcrypt-cost",
     "PARLEY_BCRYPT_COST",
     "bcrypt_cost",
@@ -258,7 +265,9 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "--rate-guess", "PARLEY_RATE_GUESS", "guess_per_address", RATE, "Wrong meeting codes from one address."
 )
 @_option("--rate-create", "PARLEY_RATE_CREATE", "create_per_account", RATE, "Meetings made by one account.")
+@_option("--rate-key", "PARLEY_RATE_KEY", "key_per_account", RATE, "API keys made by one account.")
 @_option("--rate-chat", "PARLEY_RATE_CHAT", "chat_per_author", RATE, "Messages of one author in one meeting.")
+@_option("--max-api-keys", "PARLEY_MAX_API_KEYS", "api_keys_each", COUNT, "API keys of one account.")
 @_option(
     "--rate-connect",
     "PARLEY_RATE_CONNECT",

@@ -11,6 +11,7 @@ wait for each other; that is no fault, and `is_conflict` tells it, to be tried a
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +23,19 @@ from typing import Any
 import alembic.command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection, DateTime, Dialect, MetaData, String, event, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    DateTime,
+    Dialect,
+    MetaData,
+    String,
+    event,
+    func,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -200,6 +213,17 @@ def is_conflict(error: DBAPIError) -> bool:
 def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
     """Have `call` called once the session's transaction has been committed, or never."""
     session.info.setdefault(_AFTER_COMMIT, []).append(call)
+
+
+async def try_lock(session: AsyncSession, name: str) -> bool:
+    """Take the lock of this name until the transaction ends. Returns False while another has it.
+
+    SQLite has one writer at a time, who has every lock.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    return bool(await session.scalar(select(func.pg_try_advisory_xact_lock(number))))
 
 
 def _migrate(connection: Connection, revision: str) -> None:

@@ -29,6 +29,7 @@ class Rates:
     join_per_address: Rate = field(default=Rate(300, 60))
     guess_per_address: Rate = field(default=Rate(30, 60))
     create_per_account: Rate = field(default=Rate(60, 600))
+    key_per_account: Rate = field(default=Rate(20, 600))
     chat_per_author: Rate = field(default=Rate(20, 10))
     connect_per_address: Rate = field(default=Rate(300, 60))
     messages_per_connection: Rate = field(default=Rate(100, 10))
@@ -49,6 +50,7 @@ class Limits:
     socket_present: int = 500
     password_queue: int = 64
     mail_files: int = 10_000
+    api_keys_each: int = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,7 @@ class Settings:
     access_token_s: int = 3600
     refresh_token_s: int = 30 * 24 * 3600
     guest_token_s: int = 12 * 3600
+    idempotency_s: int = 24 * 3600
     bcrypt_cost: int = 12
     bcrypt_threads: int = 2
     node_lease_s: float = 15.0

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.accounts import store as accounts
 from control.accounts.access import Access
@@ -11,6 +12,8 @@ from control.accounts.tokens import AccountIdentity
 from control.edge.body import answer, one_line, read_json, read_query
 from control.edge.caller import CALLER
 from control.edge.endpoint import Endpoint, Who
+from control.idempotency.header import attempt_of
+from control.idempotency.service import Idempotency
 from control.meetings import store
 from control.meetings.lookup import Lookup
 from control.meetings.schema import MeetingView, NewMeeting, PublicView, public_view_of, view_of
@@ -27,13 +30,20 @@ class MeetingRoutes:
     """The routes of meetings."""
 
     def __init__(
-        self, shards: Shards, meetings: Meetings, lookup: Lookup, access: Access, creations: Buckets
+        self,
+        shards: Shards,
+        meetings: Meetings,
+        lookup: Lookup,
+        access: Access,
+        creations: Buckets,
+        idempotency: Idempotency,
     ) -> None:
         self._shards = shards
         self._meetings = meetings
         self._lookup = lookup
         self._access = access
         self._creations = creations
+        self._idempotency = idempotency
 
     def table(self) -> list[Endpoint]:
         """Return the endpoints."""
@@ -41,7 +51,8 @@ class MeetingRoutes:
             Endpoint("POST", "/api/meetings", self.create, Who.ACCOUNT, Scope.MEETINGS_WRITE)
             .takes(NewMeeting)
             .gives(MeetingView, 201)
-            .refuses(Reason.RATE_LIMITED),
+            .refuses(Reason.RATE_LIMITED)
+            .idempotent(),
             Endpoint("GET", "/api/meetings", self.list, Who.ACCOUNT, Scope.MEETINGS_READ)
             .asks(PageQuery)
             .gives(Page[MeetingView]),
@@ -63,12 +74,18 @@ class MeetingRoutes:
             host = await accounts.by_id(session, account_id)
         if host is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        shard = self._shards.pick()
-        async with self._shards[shard].write() as session:
+        attempt = attempt_of(request, account_id, body)
+        shard = self._shards.pick() if attempt is None else self._shards.pick_by(attempt.name)
+
+        async def make(session: AsyncSession) -> MeetingView:
             meeting = await self._meetings.create(
                 session, shard, host, title=title, guests_allowed=body.guests_allowed
             )
-        return answer(view_of(meeting, request[CALLER].base), status=201)
+            return view_of(meeting, request[CALLER].base)
+
+        async with self._shards[shard].write() as session:
+            view = await self._idempotency.once(session, attempt, MeetingView, make)
+        return answer(view, status=201)
 
     async def list(self, request: web.Request) -> web.Response:
         """List the meetings the caller hosted or attended, the newest first."""

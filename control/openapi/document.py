@@ -11,6 +11,7 @@ import msgspec
 from control.accounts.access import ACCESS_COOKIE, GUEST_COOKIE, REFRESH_COOKIE
 from control.edge.answers import STATUS, Failure
 from control.edge.endpoint import JSON, Endpoint, Who
+from control.idempotency.header import IDEMPOTENCY_KEY, PATTERN
 from control.refusals import SENTENCES, Reason
 
 Json = dict[str, Any]
@@ -52,6 +53,13 @@ SECURITY: dict[str, Json] = {
         "name": GUEST_COOKIE,
         "description": "The same, as browsers keep it.",
     },
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "parley_…",
+        "description": "The `secret` of an API key, got by `POST /api/keys`; it stands for its account where "
+        "it has the scope that is named.",
+    },
     "refreshCookie": {
         "type": "apiKey",
         "in": "cookie",
@@ -71,7 +79,19 @@ _ADMITTED: dict[Who, tuple[Json, ...]] = {
     Who.ACCOUNT: _ACCOUNT,
 }
 
-IN_PATHS: dict[str, str] = {"code": "A meeting's code, such as `abcd-efgh-jkmn`."}
+IN_PATHS: dict[str, str] = {
+    "code": "A meeting's code, such as `abcd-efgh-jkmn`.",
+    "key": "An API key's `id`.",
+}
+IN_HEADERS: Json = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "required": False,
+    "description": "A string of the client's making, new for each thing to make. The same request sent "
+    "again under it, for a day or as long as the server is set to remember, makes nothing more and gets "
+    "the first answer.",
+    "schema": {"type": "string", "pattern": PATTERN},
+}
 
 HEADERS: dict[str, Json] = {
     "X-Request-Id": {
@@ -81,7 +101,7 @@ HEADERS: dict[str, Json] = {
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
 }
-_WAITING = frozenset({429, 503})
+_WAITING = frozenset({Reason.RATE_LIMITED, Reason.REQUEST_IN_PROGRESS, Reason.NO_NODE, Reason.OVERLOADED})
 
 
 def document(endpoints: Iterable[Endpoint], version: str) -> Json:
@@ -130,13 +150,18 @@ def _operation(endpoint: Endpoint, shapes: _Shapes) -> Json:
         "tags": [_tag(endpoint)],
         "summary": summary.strip(),
         "description": _flowing(f"{description}\n\n{endpoint.who.value}"),
-        "security": list(_ADMITTED[endpoint.who]),
-        "parameters": [*_in_path(endpoint), *_in_query(endpoint, shapes)],
+        "security": _security(endpoint),
+        "parameters": [*_in_path(endpoint), *_in_query(endpoint, shapes), *_in_headers(endpoint)],
         "responses": {str(endpoint.status): _success(endpoint, shapes), **_failures(endpoint, shapes)},
     }
     if endpoint.body is not None:
         operation["requestBody"] = _body(endpoint, shapes)
     return operation
+
+
+def _security(endpoint: Endpoint) -> list[Json]:
+    by_key = [] if endpoint.scope is None else [{"apiKey": [endpoint.scope]}]
+    return [*_ADMITTED[endpoint.who], *by_key]
 
 
 def _in_path(endpoint: Endpoint) -> list[Json]:
@@ -168,6 +193,10 @@ def _in_query(endpoint: Endpoint, shapes: _Shapes) -> list[Json]:
     ]
 
 
+def _in_headers(endpoint: Endpoint) -> list[Json]:
+    return [IN_HEADERS] if endpoint.is_idempotent else []
+
+
 def _body(endpoint: Endpoint, shapes: _Shapes) -> Json:
     schema = shapes.of(endpoint.body)
     return {"required": endpoint.body_required, "content": {JSON: {"schema": schema}}}
@@ -191,12 +220,12 @@ def _failures(endpoint: Endpoint, shapes: _Shapes) -> Json:
     by_status: dict[int, list[Reason]] = {}
     for reason in sorted(endpoint.refusals, key=lambda reason: (STATUS[reason], reason)):
         by_status.setdefault(STATUS[reason], []).append(reason)
-    return {str(status): _failure(status, reasons, shapes) for status, reasons in by_status.items()}
+    return {str(status): _failure(reasons, shapes) for status, reasons in by_status.items()}
 
 
-def _failure(status: int, reasons: list[Reason], shapes: _Shapes) -> Json:
+def _failure(reasons: list[Reason], shapes: _Shapes) -> Json:
     codes = {"properties": {"error": {"properties": {"code": {"enum": [*reasons]}}}}}
-    waiting = ("Retry-After",) if status in _WAITING else ()
+    waiting = ("Retry-After",) if _WAITING.intersection(reasons) else ()
     return {
         "description": "\n".join(f"- `{reason}`: {SENTENCES[reason]}" for reason in reasons),
         "headers": _headers("X-Request-Id", *waiting),

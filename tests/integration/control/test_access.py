@@ -38,6 +38,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/session/refresh"): Rule(401, {}, {}),
     ("GET", "/api/session/resume"): Rule(303, {}),
     ("GET", "/api/me"): Rule(200, ACCOUNTS),
+    ("POST", "/api/keys"): Rule(201, ACCOUNTS, {"name": "x", "scopes": ["chat:read"]}),
+    ("GET", "/api/keys"): Rule(200, ACCOUNTS),
+    ("DELETE", "/api/keys/{key}"): Rule(404, ACCOUNTS),  # 404: allowed, but there is no such key
     ("POST", "/api/meetings"): Rule(201, ACCOUNTS, {"title": "x"}),
     ("GET", "/api/meetings"): Rule(200, ACCOUNTS),
     ("GET", "/api/meetings/{code}"): Rule(200, {}),
@@ -108,7 +111,7 @@ async def test_the_rules_hold(cast: tuple[dict[str, Client], str], route: tuple[
     (method, path), rule = route, RULES[route]
     seen = {}
     for who in EVERYBODY:
-        reply = await callers[who].send(method, path.replace("{code}", code), rule.body)
+        reply = await callers[who].send(method, path.replace("{code}", code).replace("{key}", "0"), rule.body)
         seen[who] = reply.status
     assert seen == {who: rule.but.get(who, rule.otherwise) for who in EVERYBODY}
 
