@@ -14,6 +14,7 @@ from socketio import AsyncServer
 
 from control.accounts.tokens import AccessTokens
 from control.clock import Clock
+from control.edge.body import read_query
 from control.edge.caller import CALLER
 from control.events.service import Events
 from control.events.sockets import Sockets
@@ -24,6 +25,7 @@ from control.socket_io.answering import Answering, Rules
 from control.socket_io.connection import Connection
 from control.socket_io.connections import MALFORMED, Connections
 from control.socket_io.hearing import CONNECTION, Hearing, is_websocket
+from control.socket_io.schema import Exchange
 from control.socket_io.telling import Telling
 
 log = logging.getLogger(__name__)
@@ -94,7 +96,7 @@ class SocketIoRoutes:
         """Carry Engine.IO: a WebSocket as long as it lasts, or one request of long polling."""
         if not self._is_welcome(request):
             raise Refused(Reason.CROSS_SITE)
-        connection = self._connections.of_wire(request.query.get("sid", ""))
+        connection = self._connections.of_wire(read_query(request, Exchange).sid)
         if connection is not None:
             self._continue(connection, request)
         elif request.method == hdrs.METH_GET:

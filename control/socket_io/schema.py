@@ -10,6 +10,12 @@ from control.events.schema import Person
 Code = Annotated[str, Meta(max_length=64)]
 
 
+class Exchange(Struct, frozen=True):
+    """What Engine.IO has after the path's `?`, as far as it is ours: which connection goes on."""
+
+    sid: str = ""
+
+
 class Handshake(Struct, frozen=True):
     """The `auth` of a connection. Other fields are left alone: client libraries add some of their own."""
 
