@@ -81,6 +81,8 @@ def refusal(request: web.Request, refused: Refused) -> web.Response:
         title = _TITLES.get(status, "This did not work")
         context = {"user": None, "code": status, "title": title, "message": message}
         response = render(request, "error.html", context, status)
+    if status == web.HTTPUnauthorized.status_code:
+        response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     if refused.retry_after_s is not None:
         response.headers[hdrs.RETRY_AFTER] = str(math.ceil(refused.retry_after_s))
     return response
