@@ -108,6 +108,8 @@ def refusal(request: web.Request, refused: Refused) -> web.Response:
         title = _TITLES.get(status, "This did not work")
         context = {"user": None, "code": status, "title": title, "message": problem.message}
         response = render(request, "error.html", context, status)
+    if status == web.HTTPUnauthorized.status_code:
+        response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     if problem.retry_after is not None:
         response.headers[hdrs.RETRY_AFTER] = str(problem.retry_after)
     return response

@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,8 +21,8 @@ Meetings, who is in them, and what is said there. Requests and answers are JSON 
 RFC 3339 in UTC.
 
 Whoever is refused gets a `Failure`: act on its `code`, whose meaning never changes, and on an unknown one \
-as on its status; show `message` to people; quote `request_id`, which is also in `X-Request-Id`. After 429 \
-and 503, wait as many seconds as `Retry-After` says.
+as on its status; show `message` to people; quote `request_id`, which is also in `X-Request-Id`. Where there \
+is a `Retry-After`, wait as many seconds.
 
 A list comes in pages: ask with `limit`, and go on with the `next_cursor` of the page before as `cursor`, \
 until it is null."""
@@ -83,7 +83,7 @@ IN_PATHS: dict[str, str] = {
     "code": "A meeting's code, such as `abcd-efgh-jkmn`.",
     "key": "An API key's `id`.",
 }
-IN_HEADERS: Json = {
+REPEATABLE: Json = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
     "required": False,
@@ -99,19 +99,20 @@ HEADERS: dict[str, Json] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}},
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
 }
 _WAITING = frozenset({Reason.RATE_LIMITED, Reason.REQUEST_IN_PROGRESS, Reason.NO_NODE, Reason.OVERLOADED})
 
 
-def document(endpoints: Iterable[Endpoint], version: str) -> Json:
+def document(endpoints: Sequence[Endpoint], version: str) -> Json:
     """Return the document of these endpoints."""
     shapes = _Shapes(endpoints)
     paths: dict[str, Json] = {}
     tags: dict[str, Json] = {}
     for endpoint in endpoints:
         tag = _tag(endpoint)
-        tags.setdefault(tag, {"name": tag, "description": _slice_text(tag)})
+        tags.setdefault(tag, {"name": tag, "description": _about(tag)})
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, shapes)
     return {
         "openapi": "3.1.0",
@@ -126,7 +127,7 @@ def document(endpoints: Iterable[Endpoint], version: str) -> Json:
 class _Shapes:
     """The JSON Schemas of all that is read and given."""
 
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         bodies = [kind for each in endpoints for kind in (each.body, each.answer) if kind is not None]
         queries = [each.query for each in endpoints if each.query is not None]
         kinds = [Failure, *bodies, *queries]
@@ -194,7 +195,7 @@ def _in_query(endpoint: Endpoint, shapes: _Shapes) -> list[Json]:
 
 
 def _in_headers(endpoint: Endpoint) -> list[Json]:
-    return [IN_HEADERS] if endpoint.is_idempotent else []
+    return [REPEATABLE] if endpoint.is_idempotent else []
 
 
 def _body(endpoint: Endpoint, shapes: _Shapes) -> Json:
@@ -225,10 +226,14 @@ def _failures(endpoint: Endpoint, shapes: _Shapes) -> Json:
 
 def _failure(reasons: list[Reason], shapes: _Shapes) -> Json:
     codes = {"properties": {"error": {"properties": {"code": {"enum": [*reasons]}}}}}
-    waiting = ("Retry-After",) if _WAITING.intersection(reasons) else ()
+    told = ["X-Request-Id"]
+    if STATUS[reasons[0]] == HTTPStatus.UNAUTHORIZED:
+        told.append("WWW-Authenticate")
+    if _WAITING.intersection(reasons):
+        told.append("Retry-After")
     return {
         "description": "\n".join(f"- `{reason}`: {SENTENCES[reason]}" for reason in reasons),
-        "headers": _headers("X-Request-Id", *waiting),
+        "headers": _headers(*told),
         "content": {JSON: {"schema": {"allOf": [shapes.of(Failure), codes]}}},
     }
 
@@ -242,8 +247,9 @@ def _tag(endpoint: Endpoint) -> str:
     return endpoint.handler.__module__.split(".")[1]
 
 
-def _slice_text(tag: str) -> str:
-    return _flowing(importlib.import_module(f"control.{tag}").__doc__ or "")
+def _about(tag: str) -> str:
+    """Return what the slice says of itself first; the rest is for its readers."""
+    return _flowing((importlib.import_module(f"control.{tag}").__doc__ or "").partition("\n\n")[0])
 
 
 def _flowing(text: str) -> str:
