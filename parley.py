@@ -22,6 +22,8 @@ COMMANDS = {
     "control": "control.cli",
     "worker": "control.worker",
     "jobs": "control.jobs.cli",
+    "backup": "control.backup.backup_cli",
+    "restore": "control.backup.restore_cli",
     "sfu": "sfu.node.cli",
     "bots": "tests.load.cli",
 }

@@ -347,6 +347,11 @@ def prepared(options: dict[str, Any]) -> Settings:
     return settings
 
 
+def shared(*fields: str) -> list[click.Parameter]:
+    """Return the options of these fields of the settings, for other commands that need them too."""
+    return [param for param in command.params if param.name in fields]
+
+
 def _settings(options: dict[str, Any]) -> Settings:
     """Return the settings that the options, each named as its field, make up."""
     databases = 1 + len(options["shard_urls"])

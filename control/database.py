@@ -23,6 +23,7 @@ from typing import Any
 import alembic.command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     Connection,
@@ -39,7 +40,13 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -125,8 +132,8 @@ class Database:
         A `replica` is a copy that the database itself keeps up to date, a moment later.
         """
         self._url = url
-        is_sqlite = url.get_backend_name() == "sqlite"
-        self._writing = _engine(url, 1 if is_sqlite else writers)
+        self._is_sqlite = url.get_backend_name() == "sqlite"
+        self._writing = _engine(url, 1 if self._is_sqlite else writers)
         self._reading = _engine(url, readers, is_reading=True)
         self._copy = self._reading if replica is None else _engine(replica, readers, is_reading=True)
         self._writer = async_sessionmaker(self._writing, expire_on_commit=False)
@@ -177,12 +184,37 @@ class Database:
 
     async def migrate(self, revision: str = "head") -> None:
         """Bring the tables to `revision`, up or down."""
+        async with self.remake() as connection:
+            await bring_to(connection, revision)
+
+    @asynccontextmanager
+    async def remake(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, of any length, that may change the tables themselves; others of its kind wait."""
         engine = _engine(self._url, 1, follow_references=False)
         try:
             async with engine.begin() as connection:
-                await connection.run_sync(_migrate, revision)
+                if not self._is_sqlite:  # of SQLite's writers only one is here at a time
+                    await _take_time(connection)
+                    await connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK}
+                    )
+                yield connection
         finally:
             await engine.dispose()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, of any length, that sees the database as it is now and changes nothing."""
+        async with self._reading.connect() as connection:
+            if not self._is_sqlite:
+                await connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            async with connection.begin():
+                if not self._is_sqlite:
+                    await _take_time(connection)
+                await revision_of(connection)  # what is seen is settled by the first look
+                yield connection
 
     async def answers(self) -> bool:
         """Tell whether the database can be reached. Raises what the driver raises when it cannot."""
@@ -226,16 +258,43 @@ async def try_lock(session: AsyncSession, name: str) -> bool:
     return bool(await session.scalar(select(func.pg_try_advisory_xact_lock(number))))
 
 
+def known_revisions() -> list[str]:
+    """Return the revisions the tables can be brought to, the newest first."""
+    return [step.revision for step in ScriptDirectory.from_config(_migrations()).walk_revisions()]
+
+
+async def revision_of(connection: AsyncConnection) -> str | None:
+    """Return the revision that the tables have, None when there are none of ours."""
+    return await connection.run_sync(_present_revision)
+
+
+async def bring_to(connection: AsyncConnection, revision: str) -> None:
+    """Bring the tables to `revision`, up or down, within the transaction of a `Database.remake`."""
+    await connection.run_sync(_migrate, revision)
+
+
 def _migrate(connection: Connection, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config = _migrations()
     config.attributes["connection"] = connection
-    if connection.dialect.name == "postgresql":  # of SQLite's writers only one is here at a time
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    present = MigrationContext.configure(connection).get_current_revision() or "base"
+    present = _present_revision(connection) or "base"
     is_down = revision != "head" and revision < present  # "base", then "v0001" and so on
     (alembic.command.downgrade if is_down else alembic.command.upgrade)(config, revision)
+
+
+def _present_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+async def _take_time(connection: AsyncConnection) -> None:
+    """Lift the limits of time from the transaction."""
+    for name in _LIMITS_MS:
+        await connection.execute(text(f"SET LOCAL {name} = 0"))
 
 
 async def _is_of_use(replica: AsyncSession, reaches: Reaches) -> bool:

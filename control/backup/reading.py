@@ -1,0 +1,118 @@
+"""Reading a backup that nobody is to be trusted with: what differs from its manifest is `Damaged`."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from control.backup.archive import Archive
+from control.backup.problems import Damaged, Unfit
+from control.backup.rows import Row, decoder
+from control.backup.schema import (
+    FORMAT,
+    MANIFEST,
+    SEAL,
+    File,
+    Formatted,
+    Manifest,
+    TableFile,
+    seal,
+    secret_path,
+    table_path,
+)
+from control.backup.streams import Measured, decompressed, lines
+
+MANIFEST_BYTES = 16 * 1024 * 1024
+SEAL_BYTES = 4096
+
+Say = Callable[[str], None]
+"""Tells an operator how far things have got."""
+
+
+async def read_manifest(archive: Archive) -> Manifest:
+    """Return what the backup says it holds. Raises `Unfit` when it was made by a later version."""
+    content = await _small(archive, MANIFEST, MANIFEST_BYTES)
+    if await _small(archive, SEAL, SEAL_BYTES) != seal(content):
+        raise Damaged(MANIFEST, f"is not the one that {SEAL} was made of")
+    with _blaming(MANIFEST):
+        found = msgspec.json.decode(content, type=Formatted).format
+        if found > FORMAT:
+            raise Unfit(f"the backup has format {found}, this version reads {FORMAT}: use a newer version")
+        return msgspec.json.decode(content, type=Manifest)
+
+
+async def read_rows(archive: Archive, database: int, table: TableFile) -> AsyncGenerator[list[Row], None]:
+    """Yield a table's rows, some at a time; the last before it is known that the file was whole."""
+    name = table_path(database, table.table.name)
+    decode, count = decoder(table.table.columns), 0
+    with _blaming(name):
+        async for some in lines(decompressed(content(archive, name, table.file))):
+            found = []
+            for line in some:
+                count += 1
+                try:
+                    found.append(decode(line))
+                except ValueError as error:
+                    raise ValueError(f"line {count} is no row of this table: {error}") from error
+            yield found
+    if count != table.rows:
+        raise Damaged(name, f"has {count} rows, the manifest says {table.rows}")
+
+
+async def read_secrets(archive: Archive, manifest: Manifest) -> dict[str, bytes]:
+    """Return the secret files that are in the backup, by their names."""
+    return {
+        secret.name: b"".join(
+            [chunk async for chunk in content(archive, secret_path(secret.name), secret.file)]
+        )
+        for secret in manifest.secrets
+        if secret.kept
+    }
+
+
+async def verify(archive: Archive, say: Say) -> Manifest:
+    """See whether the backup is whole, and return what it holds."""
+    manifest = await read_manifest(archive)
+    await verify_rows(archive, manifest, say)
+    await read_secrets(archive, manifest)
+    return manifest
+
+
+async def verify_rows(archive: Archive, manifest: Manifest, say: Say) -> None:
+    """See whether the files with rows are whole, and each line is a row."""
+    for number, tables in enumerate(manifest.databases):
+        say(f"verifying database {number}")
+        for table in tables:
+            async for _ in read_rows(archive, number, table):
+                pass
+
+
+async def content(archive: Archive, name: str, file: File) -> AsyncIterator[bytes]:
+    """Yield a file's content; when there is no more of it, it is known to be what it should be."""
+    measured = Measured(archive.get(name))
+    async for chunk in measured:
+        if measured.file.bytes > file.bytes:
+            raise Damaged(name, f"is longer than its {file.bytes} bytes")
+        yield chunk
+    if measured.file.bytes < file.bytes:
+        raise Damaged(name, f"is cut off after {measured.file.bytes} of {file.bytes} bytes")
+    if measured.file != file:
+        raise Damaged(name, "does not have the SHA-256 that the manifest says")
+
+
+async def _small(archive: Archive, name: str, most: int) -> bytes:
+    found = b""
+    async for chunk in archive.get(name):
+        found += chunk
+        if len(found) > most:
+            raise Damaged(name, f"is longer than {most} bytes")
+    return found
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """Call it damage of this file when something in it makes no sense."""
+    try:
+        yield
+    except ValueError as error:
+        raise Damaged(name, str(error)) from error
