@@ -52,7 +52,7 @@ async def read_rows(archive: Archive, database: int, table: TableFile) -> AsyncG
                 count += 1
                 try:
                     found.append(decode(line))
-                except ValueError as error:
+                except msgspec.DecodeError as error:
                     raise ValueError(f"line {count} is no row of this table: {error}") from error
             yield found
     if count != table.rows:
@@ -114,5 +114,5 @@ def _blaming(name: str) -> Iterator[None]:
     """Call it damage of this file when something in it makes no sense."""
     try:
         yield
-    except ValueError as error:
+    except (msgspec.DecodeError, ValueError) as error:
         raise Damaged(name, str(error)) from error

@@ -28,6 +28,6 @@ def encode(rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def decoder(columns: Sequence[Column]) -> Callable[[bytes], Row]:
-    """Return what reads a line as a row of these columns. It raises ValueError for anything else."""
+    """Return what reads a line as a row of these columns. It raises msgspec.DecodeError for anything else."""
     types = tuple(TYPES[column.kind] | None if column.optional else TYPES[column.kind] for column in columns)
     return msgspec.json.Decoder(GenericAlias(tuple, types)).decode
