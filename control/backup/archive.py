@@ -1,96 +1,37 @@
-"""Where backups are: each a folder in a folder, written as a draft and whole once it has its name."""
+"""What every place for backups does. There are two: `folder` and `bucket`."""
 
-import asyncio
-import os
 import re
-import shutil
-from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from pathlib import Path
+from typing import Protocol
 
-from control.backup.problems import Damaged
-from control.backup.schema import SEAL
-from control.backup.streams import CHUNK_BYTES
-
-_NAME = re.compile(r"\d{8}T\d{6}Z")
+NAME = re.compile(r"\d{8}T\d{6}Z")
 
 
-class Archive:
-    """The files of one backup, in the folder `root`."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def __str__(self) -> str:
-        return str(self.root)
+class Archive(Protocol):
+    """The files of one backup. As text it is what `--from` takes."""
 
     async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
-        """Write a file that is not there yet; its owner alone can read it."""
-        path = self.root / name
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            async for chunk in chunks:
-                await asyncio.to_thread(file.write, chunk)
-            file.flush()
-            await asyncio.to_thread(os.fsync, file.fileno())
+        """Write a file that is not there yet, whole or not at all."""
 
-    async def get(self, name: str) -> AsyncIterator[bytes]:
+    def get(self, name: str) -> AsyncIterator[bytes]:
         """Yield a file's content. Raises `Damaged` when there is no such file."""
-        try:
-            file = await asyncio.to_thread((self.root / name).open, "rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise Damaged(name, "is missing") from error
-        with file:
-            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                yield chunk
 
 
-class Shelf:
-    """A folder of backups, each named by the moment it was begun."""
+class Shelf(Protocol):
+    """A system's backups, each named by the moment it was begun."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def draft(self, made_at: datetime) -> AbstractAsyncContextManager[Archive]:
+        """Begin a backup, which is there once the block has ended, and gone if that failed."""
 
-    @asynccontextmanager
-    async def draft(self, made_at: datetime) -> AsyncIterator[Archive]:
-        """Begin a backup, which has its name once the block has ended, and is gone if it failed."""
-        name = f"{made_at:%Y%m%dT%H%M%SZ}"
-        draft, place = self._draft(name), self._root / name
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if place.exists():
-            raise FileExistsError(f"{place} is there already")
-        draft.mkdir(mode=0o700)
-        archive = Archive(draft)
-        try:
-            yield archive
-            draft.rename(place)
-            archive.root = place
-            _settle(self._root)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
-
-    def backups(self) -> list[Archive]:
+    async def backups(self) -> Sequence[Archive]:
         """Return the whole backups, the newest first."""
-        found = sorted((path for path in self._root.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
-        return [Archive(path) for path in found if (path / SEAL).is_file()]
 
-    def remove(self, backup: Archive) -> None:
+    async def remove(self, backup: Archive) -> None:
         """Remove a backup; from the first moment on it does not look like one."""
-        waste = self._draft(backup.root.name)
-        backup.root.rename(waste)
-        shutil.rmtree(waste)
-
-    def _draft(self, name: str) -> Path:
-        return self._root / f".{name}.{os.getpid()}"
 
 
-def _settle(folder: Path) -> None:
-    """Have the names in a folder outlive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def name_of(made_at: datetime) -> str:
+    """Return the name of the backup that was begun then."""
+    return f"{made_at:%Y%m%dT%H%M%SZ}"

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from control.backup.archive import Archive, Shelf
-from control.backup.commands import EXIT_CODES, SYSTEM, run, say, shards_of
+from control.backup.commands import EXIT_CODES, SYSTEM, objects_of, run, say, shards_of
+from control.backup.folder import FolderArchive, FolderShelf
 from control.backup.reading import verify
 from control.backup.taking import Taking, thin_out
 from control.clock import utc_now
@@ -33,9 +34,9 @@ def command(
     of their passwords; with the secrets, all that it takes to pass for anybody. Keep them like the system.
     """
     if to is not None and to_verify is None:
-        run(partial(_back_up, Settings(**options), Shelf(to), keep, with_secrets))
+        run(partial(_back_up, Settings(**options), FolderShelf(to), keep, with_secrets))
     elif to_verify is not None and (to, keep, with_secrets) == (None, None, False):
-        run(partial(_verify, Archive(to_verify)))
+        run(partial(_verify, FolderArchive(to_verify)))
     else:
         raise click.UsageError("Say --to, perhaps with --keep and --with-secrets, or --verify alone.")
 
@@ -43,7 +44,8 @@ def command(
 async def _back_up(settings: Settings, shelf: Shelf, keep: int | None, with_secrets: bool) -> None:
     made_at = utc_now()
     async with shards_of(settings) as shards, shelf.draft(made_at) as archive:
-        manifest = await Taking(shards, settings.data, archive, say).take(made_at, with_secrets=with_secrets)
+        taking = Taking(shards, objects_of(settings), settings.data, archive, say)
+        manifest = await taking.take(made_at, with_secrets=with_secrets)
     click.echo(archive)
     if keep is not None:
         await thin_out(shelf, manifest.system, keep)
@@ -51,9 +53,13 @@ async def _back_up(settings: Settings, shelf: Shelf, keep: int | None, with_secr
 
 async def _verify(archive: Archive) -> None:
     manifest = await verify(archive, say)
-    rows = sum(table.rows for tables in manifest.databases for table in tables)
-    databases = len(manifest.databases)
-    say(f"whole: made {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, databases: {databases}, rows: {rows}")
+    counts = {
+        "databases": len(manifest.databases),
+        "rows": sum(table.rows for tables in manifest.databases for table in tables),
+        "objects": manifest.objects.rows,
+    }
+    told = ", ".join(f"{what}: {count}" for what, count in counts.items())
+    say(f"whole: made {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, {told}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from control import cli
 from control.backup.problems import Damaged, Unfit
 from control.database import Database, Unreachable
+from control.objects.port import Away, Objects
 from control.settings import Settings
 from control.shards.shards import Shards
 
@@ -46,6 +47,11 @@ async def shards_of(settings: Settings) -> AsyncIterator[Shards]:
         await shards.close()
 
 
+def objects_of(settings: Settings) -> Objects | None:  # noqa: ARG001 - there is no store of objects yet
+    """Return the settings' store of objects, None while there is none."""
+    return None
+
+
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Do the work, and end the process with the exit code of what went wrong, if something did."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
@@ -57,7 +63,7 @@ def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         _end(str(error), UNFIT)
     except SQLAlchemyError as error:
         _end(f"a database: {getattr(error, 'orig', None) or error}", 1)
-    except (OSError, Unreachable) as error:
+    except (Away, OSError, Unreachable) as error:
         _end(str(error), 1)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import msgspec
 
@@ -10,12 +11,16 @@ from control.backup.problems import Damaged, Unfit
 from control.backup.rows import Row, decoder
 from control.backup.schema import (
     FORMAT,
+    KEY,
     MANIFEST,
+    OBJECTS,
+    OBJECTS_PATH,
     SEAL,
     File,
     Formatted,
     Manifest,
     TableFile,
+    object_path,
     seal,
     secret_path,
     table_path,
@@ -24,6 +29,17 @@ from control.backup.streams import Measured, decompressed, lines
 
 MANIFEST_BYTES = 16 * 1024 * 1024
 SEAL_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An object that is in the backup; `digest` is what its store called its content."""
+
+    key: str
+    content_type: str
+    digest: str
+    file: File
+
 
 Say = Callable[[str], None]
 """Tells an operator how far things have got."""
@@ -41,9 +57,8 @@ async def read_manifest(archive: Archive) -> Manifest:
         return msgspec.json.decode(content, type=Manifest)
 
 
-async def read_rows(archive: Archive, database: int, table: TableFile) -> AsyncGenerator[list[Row], None]:
-    """Yield a table's rows, some at a time; the last before it is known that the file was whole."""
-    name = table_path(database, table.table.name)
+async def read_rows(archive: Archive, name: str, table: TableFile) -> AsyncGenerator[list[Row], None]:
+    """Yield the rows in a file, some at a time; the last before it is known that the file was whole."""
     decode, count = decoder(table.table.columns), 0
     with _blaming(name):
         async for some in lines(decompressed(content(archive, name, table.file))):
@@ -57,6 +72,17 @@ async def read_rows(archive: Archive, database: int, table: TableFile) -> AsyncG
             yield found
     if count != table.rows:
         raise Damaged(name, f"has {count} rows, the manifest says {table.rows}")
+
+
+async def read_objects(archive: Archive, manifest: Manifest) -> AsyncGenerator[Kept, None]:
+    """Yield what there is to know of each object."""
+    if manifest.objects.table != OBJECTS:
+        raise Damaged(MANIFEST, "its list of objects is not one")
+    async for some in read_rows(archive, OBJECTS_PATH, manifest.objects):
+        for key, size, content_type, digest, sha256 in some:
+            if not KEY.fullmatch(key):
+                raise Damaged(OBJECTS_PATH, f"{key!r} is no object's key")
+            yield Kept(key, content_type, digest, File(size, sha256))
 
 
 async def read_secrets(archive: Archive, manifest: Manifest) -> dict[str, bytes]:
@@ -75,6 +101,10 @@ async def verify(archive: Archive, say: Say) -> Manifest:
     manifest = await read_manifest(archive)
     await verify_rows(archive, manifest, say)
     await read_secrets(archive, manifest)
+    say("verifying objects")
+    async for found in read_objects(archive, manifest):
+        async for _ in content(archive, object_path(found.key), found.file):
+            pass
     return manifest
 
 
@@ -83,7 +113,7 @@ async def verify_rows(archive: Archive, manifest: Manifest, say: Say) -> None:
     for number, tables in enumerate(manifest.databases):
         say(f"verifying database {number}")
         for table in tables:
-            async for _ in read_rows(archive, number, table):
+            async for _ in read_rows(archive, table_path(number, table.table.name), table):
                 pass
 
 

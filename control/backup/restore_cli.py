@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from control.backup.archive import Archive
-from control.backup.commands import EXIT_CODES, SYSTEM, run, say, shards_of
+from control.backup.commands import EXIT_CODES, SYSTEM, objects_of, run, say, shards_of
+from control.backup.folder import FolderArchive
 from control.backup.restoring import Restoring
 from control.settings import Settings
 
@@ -25,12 +26,12 @@ def command(source: Path, with_secrets: bool, **options: Any) -> None:
     There must be as many databases as in the backup; their kinds may differ. Everything is verified before
     anything is changed, and what fails leaves the databases as they were.
     """
-    run(partial(_restore, Settings(**options), Archive(source), with_secrets))
+    run(partial(_restore, Settings(**options), FolderArchive(source), with_secrets))
 
 
 async def _restore(settings: Settings, archive: Archive, with_secrets: bool) -> None:
     async with shards_of(settings) as shards:
-        restoring = Restoring(shards, settings.data, archive, say)
+        restoring = Restoring(shards, objects_of(settings), settings.data, archive, say)
         manifest = await restoring.restore(with_secrets=with_secrets)
     say(f"restored the system as it was at {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
     if lost := restoring.lost_secrets(manifest):

@@ -9,18 +9,31 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control.backup import store
 from control.backup.archive import Archive
 from control.backup.problems import Damaged, Unfit
-from control.backup.reading import Say, read_manifest, read_rows, read_secrets, verify_rows
-from control.backup.schema import MANIFEST, Manifest, TableFile
+from control.backup.reading import (
+    Say,
+    content,
+    read_manifest,
+    read_objects,
+    read_rows,
+    read_secrets,
+    verify_rows,
+)
+from control.backup.schema import MANIFEST, Manifest, TableFile, object_path, table_path
 from control.database import Database, bring_to, known_revisions, revision_of
 from control.keys import FILES, bring_back_secrets, secret_files
+from control.objects.port import Objects
+from control.shards.ids import shard_of
 from control.shards.shards import Shards
 
 
 class Restoring:
     """Puts what is in an archive into a system."""
 
-    def __init__(self, shards: Shards, data: Path, archive: Archive, say: Say) -> None:
+    def __init__(
+        self, shards: Shards, objects: Objects | None, data: Path, archive: Archive, say: Say
+    ) -> None:
         self._shards = shards
+        self._objects = objects
         self._data = data
         self._archive = archive
         self._say = say
@@ -42,6 +55,7 @@ class Restoring:
             await verify_rows(self._archive, manifest, self._say)
             for number, target in enumerate(targets):
                 await self._fill(number, target, manifest.databases[number])
+            await self._put_objects(manifest, targets)
             if with_secrets:
                 bring_back_secrets(self._data, secrets)
         return manifest
@@ -62,6 +76,8 @@ class Restoring:
                 f"the backup is of {len(manifest.databases)} databases, and {len(self._shards)} are given: "
                 "meetings are found by their database's number, so there must be as many"
             )
+        if manifest.objects.rows and self._objects is None:
+            raise Unfit("the backup has objects, and this version has no store for them")
 
     def _see_that_secrets_fit(self, manifest: Manifest) -> None:
         if {each.name for each in manifest.secrets if each.kept} != set(FILES):
@@ -92,7 +108,8 @@ class Restoring:
         self._say(f"filling {self._shards[number]}")
         for each in tables:
             await store.clear(target, each.table)
-            async with aclosing(read_rows(self._archive, number, each)) as batches:
+            path = table_path(number, each.table.name)
+            async with aclosing(read_rows(self._archive, path, each)) as batches:
                 async for some in batches:
                     await store.add(target, each.table, some)
         for each in tables:
@@ -103,6 +120,19 @@ class Restoring:
             raise Damaged(MANIFEST, f"a row of {name} refers to one that is not there")
         self._say(f"  {sum(each.rows for each in tables)} rows")
         await bring_to(target, "head")
+
+    async def _put_objects(self, manifest: Manifest, targets: list[AsyncConnection]) -> None:
+        """Put all objects into their store, and note what that calls their contents if it is another word."""
+        if self._objects is None:
+            return
+        self._say(f"putting {manifest.objects.rows} objects back")
+        async for kept in read_objects(self._archive, manifest):
+            chunks = content(self._archive, object_path(kept.key), kept.file)
+            stored = await self._objects.put(kept.key, chunks, kept.content_type)
+            meeting, _, attachment = kept.key.partition("/")
+            if stored.digest != kept.digest and shard_of(meeting) < len(targets):
+                target = targets[shard_of(meeting)]
+                await store.renew_digest(target, meeting, attachment, kept.digest, stored.digest)
 
 
 def _digests(data: Path) -> dict[str, str]:

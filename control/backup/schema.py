@@ -1,6 +1,7 @@
 """A backup's manifest, and the lines of its other lists, in JSON. No paths are in it: names make them."""
 
 import hashlib
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -59,6 +60,24 @@ class SecretFile(_Strict, frozen=True):
     kept: bool
 
 
+OBJECTS = Table(
+    "objects",
+    (
+        Column("key", "text", False),
+        Column("size", "integer", False),
+        Column("content_type", "text", False),
+        Column("digest", "text", False),
+        Column("sha256", "text", False),
+    ),
+)
+"""The list of objects, as rows: `digest` is the store's own, `sha256` that of the content."""
+
+KEY = re.compile(r"[0-9a-f]{32}/[0-9a-f]{32}")
+"""Keys of objects. What else may be in their store, such as backups, is none."""
+
+OBJECTS_PATH = "objects.jsonl.gz"
+
+
 class Manifest(_Strict, frozen=True, kw_only=True):
     """What a backup holds: per database its tables, those first that others refer to."""
 
@@ -68,6 +87,7 @@ class Manifest(_Strict, frozen=True, kw_only=True):
     system: str
     made_at: Annotated[datetime, Meta(tz=True)]
     databases: tuple[tuple[TableFile, ...], ...]
+    objects: TableFile
     secrets: tuple[SecretFile, ...]
 
 
@@ -80,6 +100,11 @@ class Formatted(msgspec.Struct, frozen=True):
 def table_path(database: int, table: str) -> str:
     """Return the name of the file with a table's rows."""
     return f"database-{database}/{table}.jsonl.gz"
+
+
+def object_path(key: str) -> str:
+    """Return the name of the file with an object's content."""
+    return f"objects/{key}"
 
 
 def secret_path(name: str) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
@@ -30,6 +31,7 @@ from control.database import Moment
 from control.shards.store import Place
 from control.tables import metadata
 
+VERSION_TABLE = "alembic_version"
 BATCH = 500
 """Rows that are read at a time."""
 
@@ -92,7 +94,7 @@ async def used(connection: AsyncConnection) -> str | None:
 
 
 async def columns(connection: AsyncConnection, name: str) -> tuple[Column, ...]:
-    """Return the columns that a table has, as the database tells them; none when there is no such table."""
+    """Return the columns that a table of ours has, as the database tells them; none when there is none."""
     return await connection.run_sync(_columns, name)
 
 
@@ -120,13 +122,22 @@ async def dangling(connection: AsyncConnection) -> str | None:
     return None if found is None else str(found[0])
 
 
+async def renew_digest(
+    connection: AsyncConnection, meeting_id: str, attachment_id: str, old: str, new: str
+) -> None:
+    """Have an attachment known by another digest: stores that differ do not call a content the same."""
+    theirs = table("attachments", column("id"), column("meeting_id"), column("digest"))
+    same = (theirs.c.id == attachment_id, theirs.c.meeting_id == meeting_id, theirs.c.digest == old)
+    await connection.execute(update(theirs).where(*same).values(digest=new))
+
+
 def _clause(source: Table) -> TableClause:
     return table(source.name, *(column(each.name, _TYPES[each.kind]) for each in source.columns))
 
 
 def _columns(connection: Connection, name: str) -> tuple[Column, ...]:
     there = inspect(connection)
-    if not there.has_table(name):
+    if name == VERSION_TABLE or not there.has_table(name):
         return ()
     return tuple(
         Column(str(found["name"]), _kind(found["type"]), found["nullable"])

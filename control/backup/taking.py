@@ -1,7 +1,7 @@
 """Making a backup. What of it belongs together, and why, is told by the package."""
 
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from pathlib import Path
@@ -13,16 +13,20 @@ from control.backup import store
 from control.backup.archive import Archive, Shelf
 from control.backup.problems import Damaged, Unfit
 from control.backup.reading import Say, read_manifest
-from control.backup.rows import encode
+from control.backup.rows import Row, encode
 from control.backup.schema import (
     FORMAT,
+    KEY,
     MANIFEST,
+    OBJECTS,
+    OBJECTS_PATH,
     SEAL,
     File,
     Manifest,
     SecretFile,
     Table,
     TableFile,
+    object_path,
     seal,
     secret_path,
     table_path,
@@ -30,6 +34,7 @@ from control.backup.schema import (
 from control.backup.streams import Measured, compressed
 from control.database import known_revisions, revision_of
 from control.keys import secret_files
+from control.objects.port import Missing, Objects
 from control.shards.shards import Shards
 from control.version import VERSION
 
@@ -37,8 +42,11 @@ from control.version import VERSION
 class Taking:
     """Puts a system into an archive."""
 
-    def __init__(self, shards: Shards, data: Path, archive: Archive, say: Say) -> None:
+    def __init__(
+        self, shards: Shards, objects: Objects | None, data: Path, archive: Archive, say: Say
+    ) -> None:
         self._shards = shards
+        self._objects = objects
         self._data = data
         self._archive = archive
         self._say = say
@@ -56,6 +64,7 @@ class Taking:
             system=system,
             made_at=made_at,
             databases=tuple(databases),
+            objects=await self._copy_objects(),
             secrets=tuple([await self._secret(*each, with_secrets) for each in self._secrets()]),
         )
         text = msgspec.json.format(msgspec.json.encode(manifest))
@@ -107,6 +116,35 @@ class Taking:
         file = await self._put(table_path(number, table.name), compressed(encoded()))
         return TableFile(table, count, file)
 
+    async def _copy_objects(self) -> TableFile:
+        count = 0
+
+        async def encoded() -> AsyncIterator[bytes]:
+            nonlocal count
+            async with aclosing(self._copied()) as copied:
+                async for row in copied:
+                    count += 1
+                    yield encode([row])
+
+        self._say("reading objects")
+        file = await self._put(OBJECTS_PATH, compressed(encoded()))
+        self._say(f"  {count} objects")
+        return TableFile(OBJECTS, count, file)
+
+    async def _copied(self) -> AsyncGenerator[Row, None]:
+        """Copy each object that is there, and yield its row; what was deleted meanwhile is passed over."""
+        if self._objects is None:
+            return
+        async for key in self._objects.list(""):
+            known = await self._objects.head(key) if KEY.fullmatch(key) else None
+            if known is None:
+                continue
+            try:
+                file = await self._put(object_path(key), self._objects.get(key))
+            except Missing:
+                continue
+            yield key, file.bytes, known.content_type, known.digest, file.sha256
+
     def _secrets(self) -> list[tuple[str, bytes]]:
         return sorted(secret_files(self._data).items())
 
@@ -123,9 +161,9 @@ class Taking:
 
 async def thin_out(shelf: Shelf, system: str, keep: int) -> None:
     """Remove all whole backups of a system but the `keep` newest."""
-    ours = [each for each in shelf.backups() if await _is_of(each, system)]
+    ours = [each for each in await shelf.backups() if await _is_of(each, system)]
     for old in ours[keep:]:
-        shelf.remove(old)
+        await shelf.remove(old)
 
 
 async def _is_of(backup: Archive, system: str) -> bool:

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import sqlalchemy
 
-from control.backup.archive import Archive
+from control.backup.folder import FolderArchive
 from control.backup.rows import encode
-from control.backup.schema import Column, Kind, Table, TableFile, seal, table_path
+from control.backup.schema import OBJECTS, OBJECTS_PATH, Column, Kind, Table, TableFile, seal, table_path
 from control.backup.streams import Measured, compressed
 from control.tables import metadata
 from tests.integration.control.conftest import Start
@@ -130,12 +130,14 @@ V0001: dict[str, tuple[dict[str, tuple[Kind, bool]], list[tuple[Any, ...]]]] = {
 
 async def backup_of_v0001(place: Path, **changed: Any) -> Path:
     """Make a backup as it would have been made of the first tables."""
-    archive, files = Archive(made(place)), []
+    archive, files = FolderArchive(made(place)), []
     for name, (columns, lines) in V0001.items():
         table = Table(name, tuple(Column(column, *kind) for column, kind in columns.items()))
         measured = Measured(compressed(only(encode(lines))))
         await archive.put(table_path(0, name), measured)
         files.append(TableFile(table, len(lines), measured.file))
+    nothing = Measured(compressed(only(b"")))
+    await archive.put(OBJECTS_PATH, nothing)
     manifest = {
         "format": 1,
         "version": "0.0.1",
@@ -143,6 +145,7 @@ async def backup_of_v0001(place: Path, **changed: Any) -> Path:
         "system": "c" * 32,
         "made_at": "2031-01-02T00:00:00Z",
         "databases": [files],
+        "objects": TableFile(OBJECTS, 0, nothing.file),
         "secrets": [],
     } | changed
     sealed(place, msgspec.json.encode(manifest))

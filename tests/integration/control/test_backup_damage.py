@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from control.backup.archive import Archive
+from control.backup.folder import FolderArchive
 from control.backup.problems import Damaged
 from control.backup.reading import verify
 from control.backup.schema import Column, File, Table, TableFile
@@ -126,7 +126,7 @@ async def test_no_byte_of_a_backup_can_change_unnoticed(
     control = await start_on(start, databases)
     await meeting_on(control, await control.person(), 1)
     backup = await back_up(tmp_path, databases, "--with-secrets")
-    await verify(Archive(backup), lambda _: None)
+    await verify(FolderArchive(backup), lambda _: None)
     files = [path for path in backup.rglob("*") if path.is_file()]
     assert len(files) > 20
     for path in files:
@@ -134,6 +134,6 @@ async def test_no_byte_of_a_backup_can_change_unnoticed(
         for at in {0, len(content) // 3, len(content) - 1}:
             path.write_bytes(content[:at] + bytes([content[at] ^ 0x10]) + content[at + 1 :])
             with pytest.raises(Damaged):
-                await verify(Archive(backup), lambda _: None)
+                await verify(FolderArchive(backup), lambda _: None)
         path.write_bytes(content)
-    await verify(Archive(backup), lambda _: None)
+    await verify(FolderArchive(backup), lambda _: None)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control.backup import backup_cli, restore_cli, store
-from control.backup.archive import Shelf
+from control.backup.folder import FolderShelf
 from control.backup.rows import decoder, encode
 from control.backup.schema import Column, Kind, Manifest, Table
 from control.backup.streams import CHUNK_BYTES, LINE_BYTES, Measured, compressed, decompressed, lines
@@ -148,7 +148,7 @@ def test_a_manifest_with_more_in_it_than_is_known_is_refused() -> None:
 
 
 async def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "backups")
+    shelf = FolderShelf(tmp_path / "backups")
     with pytest.raises(ZeroDivisionError):
         async with shelf.draft(datetime(2031, 1, 1, tzinfo=UTC)) as archive:
             await archive.put("database-0/accounts.jsonl.gz", each([b"x"]))
