@@ -11,8 +11,9 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from control import cli
+from control.app import shards_of
 from control.backup.problems import Damaged, Unfit
-from control.database import Database, Unreachable
+from control.database import Unreachable
 from control.objects.port import Away, Objects
 from control.settings import Settings
 from control.shards.shards import Shards
@@ -38,9 +39,9 @@ def say(text: str) -> None:
 
 
 @asynccontextmanager
-async def shards_of(settings: Settings) -> AsyncIterator[Shards]:
+async def opened(settings: Settings) -> AsyncIterator[Shards]:
     """The settings' databases, as they are: not brought up to date."""
-    shards = Shards([Database(url, readers=1, writers=1) for url, _ in settings.databases])
+    shards = shards_of(settings)
     try:
         yield shards
     finally:

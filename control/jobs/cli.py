@@ -13,8 +13,7 @@ from control.database import Database
 from control.jobs import store
 from control.settings import Settings
 
-NEEDED = {"data", "database_url", "shard_urls"}
-PARAMS = [param for param in cli.command.params if param.name in NEEDED]
+PARAMS = cli.shared("data", "database_url", "shard_urls")
 
 Result = TypeVar("Result")
 
