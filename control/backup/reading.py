@@ -121,11 +121,11 @@ async def content(archive: Archive, name: str, file: File) -> AsyncIterator[byte
     """Yield a file's content; when there is no more of it, it is known to be what it should be."""
     measured = Measured(archive.get(name))
     async for chunk in measured:
-        if measured.file.bytes > file.bytes:
+        if measured.bytes > file.bytes:
             raise Damaged(name, f"is longer than its {file.bytes} bytes")
         yield chunk
-    if measured.file.bytes < file.bytes:
-        raise Damaged(name, f"is cut off after {measured.file.bytes} of {file.bytes} bytes")
+    if measured.bytes < file.bytes:
+        raise Damaged(name, f"is cut off after {measured.bytes} of {file.bytes} bytes")
     if measured.file != file:
         raise Damaged(name, "does not have the SHA-256 that the manifest says")
 

@@ -30,6 +30,7 @@ def command(source: Path, with_secrets: bool, **options: Any) -> None:
 
 
 async def _restore(settings: Settings, archive: Archive, with_secrets: bool) -> None:
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with opened(settings) as shards:
         restoring = Restoring(shards, objects_of(settings), settings.data, archive, say)
         manifest = await restoring.restore(with_secrets=with_secrets)

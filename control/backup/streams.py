@@ -12,21 +12,21 @@ LINE_BYTES = 16 * 1024 * 1024
 
 
 class Measured:
-    """Passes chunks on; once they have gone by, `file` tells what they were like."""
+    """Passes chunks on; once they have gone by, `file` tells what they were like. `bytes` counts them."""
 
     def __init__(self, chunks: AsyncIterable[bytes]) -> None:
         self._chunks = chunks
         self._digest = hashlib.sha256()
-        self._bytes = 0
+        self.bytes = 0
 
     @property
     def file(self) -> File:
         """Size and digest of what has gone by."""
-        return File(self._bytes, self._digest.hexdigest())
+        return File(self.bytes, self._digest.hexdigest())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._chunks:
-            self._bytes += len(chunk)
+            self.bytes += len(chunk)
             self._digest.update(chunk)
             yield chunk
 

@@ -189,6 +189,20 @@ async def test_what_does_not_go_together_is_refused_and_changes_nothing(
     assert contents(databases) == before
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_the_embedded_database_is_restored_into_a_folder_that_is_made(
+    start: Start, tmp_path: Path
+) -> None:
+    control = await start(database_url=None)
+    ann = await control.person("Ann")
+    backup = await back_up(tmp_path, [])
+    restored = await restore(tmp_path, backup, [], "--with-secrets")
+    assert (restored.code, "without --with-secrets" in restored.err) == (4, True)
+    assert (await restore(tmp_path, backup, [])).code == 0
+    assert (tmp_path / "anew" / "control.sqlite").exists()
+    await sign_in(await start(database_url=None, data=tmp_path / "anew"), ann)
+
+
 async def test_databases_that_were_migrated_and_not_used_are_filled(
     start: Start, make: MakeDatabases, databases: list[sqlalchemy.URL], tmp_path: Path
 ) -> None:
