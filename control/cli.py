@@ -65,6 +65,19 @@ class BaseUrlType(click.ParamType[URL]):
         return url.origin()
 
 
+class BucketType(click.ParamType[URL]):
+    """The address of a bucket: scheme, host and port of the endpoint, and the bucket as the path."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> URL:
+        """Return the address. What was given is not repeated: there may be a secret in it."""
+        url = URL(value)
+        if url.scheme not in ("http", "https") or not url.host or url.user or len(url.parts) != 2:
+            self.fail("not an address such as https://s3.example.org/bucket", param, ctx)
+        return url
+
+
 class DatabaseType(click.ParamType[DatabaseUrl]):
     """The address of a database."""
 
@@ -95,8 +108,9 @@ class RedisType(click.ParamType[str]):
         return str(value)
 
 
-BASE, DATABASE, NETWORKS, RATE, REDIS = (
+BASE, BUCKET, DATABASE, NETWORKS, RATE, REDIS = (
     BaseUrlType(),
+    BucketType(),
     DatabaseType(),
     NetworksType(),
     RateType(),
@@ -166,6 +180,28 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "redis://… if there are several control processes: they tell each other of events.",
 )
 @_option(
+    "--s3-url",
+    "PARLEY_S3_URL",
+    "s3_url",
+    BUCKET,
+    "https://host/bucket that keeps files; a folder in the data folder if absent.",
+)
+@_option(
+    "--s3-public-url",
+    "PARLEY_S3_PUBLIC_URL",
+    "s3_public_url",
+    BASE,
+    "Where browsers reach the S3 server, if that is not where control does.",
+)
+@_option("--s3-region", "PARLEY_S3_REGION", "s3_region", str, "Region of the bucket.")
+@_option("--s3-key", "PARLEY_S3_KEY", "s3_key", str, "Access key id; if absent, AWS' usual places are asked.")
+@_option(
+    "--s3-secret", "PARLEY_S3_SECRET", "s3_secret", str, "Secret access key; rather not on a command line."
+)
+@_option(
+    "--s3-wait-s", "PARLEY_S3_WAIT_S", "s3_wait_s", SECONDS, "How long S3 may keep us waiting at the start."
+)
+@_option(
     "--public-url",
     "PARLEY_PUBLIC_URL",
     "public_url",
@@ -223,6 +259,41 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
 )
 @_option("--rate-create", "PARLEY_RATE_CREATE", "create_per_account", RATE, "Meetings made by one account.")
 @_option("--rate-chat", "PARLEY_RATE_CHAT", "chat_per_author", RATE, "Messages of one author in one meeting.")
+@_option(
+    "--rate-upload", "PARLEY_RATE_UPLOAD", "upload_per_author", RATE, "Files of one author in one meeting."
+)
+@_option(
+    "--rate-download",
+    "PARLEY_RATE_DOWNLOAD",
+    "download_per_author",
+    RATE,
+    "Files that one member of a meeting opens.",
+)
+@_option("--upload-life-s", "PARLEY_UPLOAD_LIFE_S", "upload_life_s", LIFE, "How long an upload may take.")
+@_option(
+    "--download-life-s",
+    "PARLEY_DOWNLOAD_LIFE_S",
+    "download_life_s",
+    LIFE,
+    "Life of the address that a file is got from.",
+)
+@_option(
+    "--retention-days",
+    "PARLEY_RETENTION_DAYS",
+    "retention_days",
+    COUNT,
+    "Days after a meeting's end when its files are deleted; never if absent.",
+)
+@_option("--sweep-s", "PARLEY_SWEEP_S", "sweep_s", SECONDS, "How often files that may go are looked for.")
+@_option("--max-file", "PARLEY_MAX_FILE", "file_bytes", COUNT, "Bytes in a file.")
+@_option("--max-files-each", "PARLEY_MAX_FILES_EACH", "files_each", COUNT, "Files in one chat message.")
+@_option(
+    "--max-meeting-files",
+    "PARLEY_MAX_MEETING_FILES",
+    "meeting_files_bytes",
+    COUNT,
+    "Bytes in all files of one meeting's chat.",
+)
 @_option("--max-body", "PARLEY_MAX_BODY", "body_bytes", COUNT, "Bytes in a request's body.")
 @_option("--max-report", "PARLEY_MAX_REPORT", "report_bytes", COUNT, "Bytes in a node's report.")
 @_option("--max-sockets", "PARLEY_MAX_SOCKETS", "sockets", COUNT, "Event WebSockets in all.")
@@ -262,6 +333,8 @@ def _settings(options: dict[str, Any]) -> Settings:
     """Return the settings that the options, each named as its field, make up."""
     rates = Rates(**{field.name: options.pop(field.name) for field in dataclasses.fields(Rates)})
     limits = Limits(**{field.name: options.pop(field.name) for field in dataclasses.fields(Limits)})
+    if (options["s3_key"] is None) != (options["s3_secret"] is None):
+        raise click.UsageError("--s3-key and --s3-secret need each other")
     return Settings(**options, rates=rates, limits=limits)
 
 

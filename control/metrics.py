@@ -28,6 +28,8 @@ class Metrics:
         )
         self.node_events = self._counter("node_events", "Events from nodes, by outcome.", "outcome")
         self.commands = self._counter("node_commands", "Commands to nodes, by outcome.", "outcome")
+        self.files = self._counter("files", "Chat attachments, by outcome.", "outcome")
+        self.objects_deleted = self._counter("objects_deleted", "Objects deleted, by reason.", "reason")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)

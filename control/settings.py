@@ -29,6 +29,8 @@ class Rates:
     guess_per_address: Rate = field(default=Rate(30, 60))
     create_per_account: Rate = field(default=Rate(60, 600))
     chat_per_author: Rate = field(default=Rate(20, 10))
+    upload_per_author: Rate = field(default=Rate(30, 60))
+    download_per_author: Rate = field(default=Rate(600, 60))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,9 @@ class Limits:
     sockets: int = 5000
     sockets_each: int = 8
     password_queue: int = 64
+    file_bytes: int = 25 * 1024 * 1024
+    files_each: int = 10
+    meeting_files_bytes: int = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,16 @@ class Settings:
     database_writers: int = 8
     database_wait_s: float = 30.0
     redis_url: str | None = None
+    s3_url: URL | None = None
+    s3_public_url: URL | None = None
+    s3_region: str = "us-east-1"
+    s3_key: str | None = field(default=None, repr=False)
+    s3_secret: str | None = field(default=None, repr=False)
+    s3_wait_s: float = 30.0
+    upload_life_s: int = 15 * 60
+    download_life_s: int = 5 * 60
+    retention_days: int | None = None
+    sweep_s: float = 60.0
     public_url: URL | None = None
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE

@@ -16,6 +16,7 @@ from control.edge.answers import from_framework, refusal
 from control.edge.caller import CALLER, identify, refuse_cross_site
 from control.edge.headers import CSP_NONCE, REQUEST_ID, new_nonce
 from control.metrics import Metrics
+from control.objects.port import Away
 from control.refusals import Reason, Refused
 from control.settings import Settings
 
@@ -74,6 +75,9 @@ class Edge:
         except (OperationalError, PoolTimeoutError):
             log.exception("the database did not answer id=%s", request[REQUEST_ID])
             return self._refuse(request, Refused(Reason.OVERLOADED, retry_after_s=2))
+        except Away as error:
+            log.warning("the store of files did not answer: %s id=%s", error, request[REQUEST_ID])
+            return self._refuse(request, Refused(Reason.OVERLOADED, retry_after_s=5))
         except Exception:
             log.exception("a bug id=%s", request[REQUEST_ID])
             return self._refuse(request, Refused(Reason.INTERNAL))

@@ -1,5 +1,6 @@
 """What listeners of a meeting get, as JSON. Every frame carries the event's number as `id`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -26,6 +27,15 @@ class Author(Struct, frozen=True):
     name: str
 
 
+class Attachment(Struct, frozen=True):
+    """A file that goes with a message; `size` is in bytes."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+
+
 class Message(Struct, frozen=True, kw_only=True):
     """One line of a meeting's chat. `id` is unique within the meeting and rises with time."""
 
@@ -35,6 +45,7 @@ class Message(Struct, frozen=True, kw_only=True):
     text: str
     author: Author | None
     sent_at: datetime
+    attachments: Sequence[Attachment] = ()
 
 
 class Person(Struct, frozen=True, kw_only=True):
