@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from control.settings import Settings
 from tests.integration.control.conftest import bucket_of
 from tests.integration.control.harness import Hands
 from tests.integration.control.stores import PNG, Place, fetch, send_form
+from tests.support.ports import free_ports
+from tests.support.radosgw import RadosGateway
 from tests.support.waiting import until
 
 LIFE_S = 2
