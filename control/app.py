@@ -168,7 +168,7 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
     )
     routes: list[web.AbstractRouteDef] = [route for part in slices for route in part.table()]
     if isinstance(ground.objects, Folder):
-        routes += ObjectRoutes(ground.objects, ground.grants).table()
+        routes += ObjectRoutes(ground.objects, ground.grants, settings.limits.uploads).table()
     return routes
 
 

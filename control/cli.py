@@ -286,6 +286,7 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
 )
 @_option("--sweep-s", "PARLEY_SWEEP_S", "sweep_s", SECONDS, "How often files that may go are looked for.")
 @_option("--max-file", "PARLEY_MAX_FILE", "file_bytes", COUNT, "Bytes in a file.")
+@_option("--max-uploads", "PARLEY_MAX_UPLOADS", "uploads", COUNT, "Uploads into the folder at a time.")
 @_option("--max-files-each", "PARLEY_MAX_FILES_EACH", "files_each", COUNT, "Files in one chat message.")
 @_option(
     "--max-meeting-files",

@@ -47,6 +47,7 @@ class Limits:
     password_queue: int = 64
     file_bytes: int = 25 * 1024 * 1024
     files_each: int = 10
+    uploads: int = 64
     meeting_files_bytes: int = 1024 * 1024 * 1024
 
 

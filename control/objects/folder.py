@@ -25,6 +25,7 @@ from control.objects.port import Away, Form, Missing, Presented, Stored, checked
 CONTENT = "content"
 ABOUT = "about.json"
 DRAFTS = ".drafts"
+ABANDONED_S = 24 * 3600
 CHUNK_BYTES = 256 * 1024
 
 
@@ -38,9 +39,9 @@ class Folder:
         self._grants = grants
 
     async def prepare(self, within_s: float) -> None:  # noqa: ARG002 - a folder keeps nobody waiting
-        """Make the folder. Raises `Unreachable`."""
+        """Make the folder; in it, take away what was begun long ago. Raises `Unreachable`."""
         try:
-            await asyncio.to_thread((self._root / DRAFTS).mkdir, 0o700, parents=True, exist_ok=True)
+            await asyncio.to_thread(_clear, self._root / DRAFTS)
         except OSError as error:
             raise Unreachable(f"files cannot be kept: {error}") from error
 
@@ -141,6 +142,19 @@ async def _write(path: Path, chunks: AsyncIterable[bytes]) -> tuple[int, str]:
         with _troubles():
             await asyncio.to_thread(_settle, file)
     return size, digest.hexdigest()
+
+
+def _clear(drafts: Path) -> None:
+    """Make the folder of drafts; remove those that some process left behind when it was killed.
+
+    How old they are is told by the clock that also dated them: the file system's.
+    """
+    drafts.mkdir(0o700, parents=True, exist_ok=True)
+    drafts.touch()
+    now_s = drafts.stat().st_mtime
+    for draft in drafts.iterdir():
+        if now_s - draft.stat().st_mtime > ABANDONED_S:
+            shutil.rmtree(draft)
 
 
 def _settle(file: IO[bytes]) -> None:

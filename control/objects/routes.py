@@ -1,7 +1,8 @@
 """The folder's objects over HTTP, for browsers that were given a grant; S3 answers them itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 
@@ -13,9 +14,11 @@ from control.refusals import Reason, Refused, invalid
 class ObjectRoutes:
     """The routes of the folder. Whoever has a grant may use it; there is no other check."""
 
-    def __init__(self, folder: Folder, grants: Grants) -> None:
+    def __init__(self, folder: Folder, grants: Grants, uploads_max: int) -> None:
         self._folder = folder
         self._grants = grants
+        self._uploads_max = uploads_max
+        self._uploading: set[str] = set()
 
     def table(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -28,14 +31,26 @@ class ObjectRoutes:
         """Store the file of a form: the field Content-Type, then the field file."""
         grant = self._grants.upload(request.match_info["grant"])
         try:
-            async with asyncio.timeout(self._grants.left_s(grant)):
-                file = await _file_of(request, grant)
-                await self._folder.put(grant.sub, _exactly(file, grant.size), grant.content_type)
+            with self._seat(grant.sub):
+                async with asyncio.timeout(self._grants.left_s(grant)):
+                    file = await _file_of(request, grant)
+                    await self._folder.put(grant.sub, _exactly(file, grant.size), grant.content_type)
         except TimeoutError as error:
             raise Refused(Reason.FORBIDDEN) from error
         except (ValueError, ConnectionError, web.RequestPayloadError) as error:
             raise Refused(Reason.BAD_REQUEST) from error
         return web.Response(status=204)
+
+    @contextmanager
+    def _seat(self, key: str) -> Iterator[None]:
+        """Hold one of the places for uploads inside the block. Raises `Refused` with OVERLOADED."""
+        if key in self._uploading or len(self._uploading) >= self._uploads_max:
+            raise Refused(Reason.OVERLOADED, retry_after_s=5)
+        self._uploading.add(key)
+        try:
+            yield
+        finally:
+            self._uploading.remove(key)
 
     async def download(self, request: web.Request) -> web.FileResponse:
         """Give the object, or the ranges of it that are asked for; nothing in it may run."""

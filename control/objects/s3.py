@@ -31,7 +31,7 @@ ATTEMPTS = 2
 RETRY_S = 1.0
 CORS_AGE_S = 3600
 
-_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket"})
+_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NoSuchCORSConfiguration"})
 
 
 class Denied(Away):
@@ -214,20 +214,16 @@ class S3:
             "AllowedHeaders": ["*"],
             "MaxAgeSeconds": CORS_AGE_S,
         }
+        bucket = {"Bucket": self._bucket.name}
         try:
-            await self._client.get_bucket_cors(Bucket=self._bucket.name)
-        except ClientError as error:
-            if _code(error) != "NoSuchCORSConfiguration":
-                log.warning("%s does not tell whom it lets upload (CORS): %s", self._named, _code(error))
-                return
-        else:
-            return
-        try:
-            await self._client.put_bucket_cors(
-                Bucket=self._bucket.name, CORSConfiguration={"CORSRules": [rule]}
-            )
-        except ClientError as error:
-            log.warning("%s: let pages upload (CORS), we may not: %s", self._named, _code(error))
+            try:
+                with _troubles():
+                    await self._client.get_bucket_cors(**bucket)
+            except Missing:
+                with _troubles():
+                    await self._client.put_bucket_cors(**bucket, CORSConfiguration={"CORSRules": [rule]})
+        except Away as error:
+            log.warning("%s must let our pages upload (CORS); we may not see to it: %s", self._named, error)
 
     @property
     def _named(self) -> str:

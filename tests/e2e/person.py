@@ -44,8 +44,8 @@ GIVE_FILE = """(by, name, kind, content) => {
     }
 }"""
 
-FILE = """(name) =>
-    [...document.querySelectorAll("[data-testid=attachment]")].some((link) => link.textContent.includes(name))"""
+FILE = """(name) => [...document.querySelectorAll("[data-testid=attachment]")].some(
+    (link) => link.textContent.includes(name))"""
 
 # A file's type and bytes as the server gives them, and how wide its picture is drawn, -1 if there is none.
 GET_FILE = """async (name) => {
@@ -262,7 +262,7 @@ class Person:
         return refused
 
     async def gets(self, name: str) -> dict[str, Any]:
-        """Wait for the file in the open chat, get it by its link; return its type, bytes and picture's width."""
+        """Wait for the file in the open chat and get it; return its type, bytes and picture's width."""
         await self.page.until(FILE, name)
         got: dict[str, Any] = await self.page.until(GET_FILE, name, accept=lambda got: got["width"] != 0)
         return got

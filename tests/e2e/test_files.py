@@ -37,7 +37,7 @@ async def test_files_go_with_messages(stage: Stage, red: Desk, green: Desk) -> N
     assert (await gus.gets("dot.png"))["width"] == 1
 
     await anna.attaches("empty.txt", "text/plain", [], by="choice")
-    assert await anna.refusals() == ["Is not of the right kind."]
+    assert await anna.refusals() == ["The file is empty."]
     await anna.attaches("no.png", "image/png", PAGE, by="drop")
     await anna.press("chat-send")
     await anna.finds_text("no.png is not the kind of file it is said to be.")

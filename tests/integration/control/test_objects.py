@@ -1,6 +1,7 @@
 """What both stores of objects must do, on a real folder behind our routes and on a real S3 server."""
 
 import asyncio
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -62,7 +63,7 @@ async def stand(place: Place) -> AsyncIterator[Stand]:
     await objects.prepare(30)
     edge = Edge(Settings(), Metrics(), ())
     app = web.Application(middlewares=edge.middlewares, client_max_size=64 * 1024)
-    app.router.add_routes(ObjectRoutes(folder, grants).table())
+    app.router.add_routes(ObjectRoutes(folder, grants, 2).table())
     app.on_response_prepare.append(lambda request, response: protect(None, request, response))
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
@@ -334,3 +335,101 @@ async def test_without_its_bucket_control_says_so_and_ends(
     assert "Traceback" not in log
     for secret in ("hush-hush", place.settings["s3_secret"]):
         assert secret not in log
+
+
+async def test_pages_may_upload_to_a_bucket(gateway: RadosGateway, tmp_path: Path) -> None:
+    """Ours may, by what we set where nobody said anything (CORS); what somebody set stays."""
+    place = await bucket_of(gateway, tmp_path)
+    asking = {"Origin": "https://meet.example.org", "Access-Control-Request-Method": "POST"}
+    for page in (URL("https://meet.example.org"), URL("https://other.example.org")):
+        store = S3(bucket(place), page)
+        await store.prepare(30)
+        await store.close()
+        async with aiohttp.ClientSession() as http:
+            async with http.options(place.settings["s3_url"], headers=asking) as answer:
+                assert answer.headers["Access-Control-Allow-Origin"] == "https://meet.example.org"
+
+
+async def test_browsers_are_sent_where_they_reach_the_bucket(gateway: RadosGateway, tmp_path: Path) -> None:
+    public = URL("https://files.example.org:444")
+    store = S3(bucket(await bucket_of(gateway, tmp_path), public=public), None)
+    await store.prepare(30)
+    key = new_key()
+    assert store.origin == public
+    assert URL((await store.upload_form(key, "text/plain", 1, 60)).url).origin() == public
+    assert URL(await store.download_url(key, present("x", "text/plain"), 60)).origin() == public
+    await store.close()
+
+
+async def test_the_folder_takes_so_many_uploads_at_a_time(place: Place, stand: Stand) -> None:
+    if place.gateway is not None:
+        pytest.skip("S3 has its own bounds")
+    size = 10_000
+    forms = [await stand.objects.upload_form(new_key(), "text/plain", size, 60) for _ in range(3)]
+    release = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        """A byte now and then until released, and then the rest."""
+        for left in range(size, 0, -1):
+            if release.is_set():
+                yield b"x" * left
+                return
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    async def begin(form: Form) -> int:
+        with aiohttp.MultipartWriter("form-data") as body:
+            body.append("text/plain").set_content_disposition("form-data", name="Content-Type")
+            body.append(slow()).set_content_disposition("form-data", name="file")
+        async with stand.http.post(stand.base.join(URL(form.url)), data=body) as answer:
+            return answer.status
+
+    async def drafts() -> int:
+        return len(list((place.folder / ".drafts").iterdir()))
+
+    first = asyncio.create_task(begin(forms[0]))
+    await until("one has begun", drafts)
+    assert await begin(forms[0]) == 503
+    second = asyncio.create_task(begin(forms[1]))
+    await until("two have begun", drafts, accept=lambda count: count == 2)
+    assert await stand.upload(forms[2], b"x" * size) == 503
+    release.set()
+    assert [await first, await second] == [204, 204]
+    assert await stand.upload(forms[2], b"x" * size) == 204
+
+
+async def test_an_upload_whose_sender_goes_away_leaves_nothing(place: Place, stand: Stand) -> None:
+    if place.gateway is not None:
+        pytest.skip("S3 sees to it itself")
+    form = await stand.objects.upload_form(new_key(), "text/plain", 1_000_000, 60)
+    _, writer = await asyncio.open_connection(stand.base.host, stand.base.port)
+    head = f"POST {form.url} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+    head += "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    part = "--b\r\nContent-Disposition: form-data; name={}\r\n\r\n{}"
+    body = part.format("Content-Type", "text/plain\r\n") + part.format("file", "x" * 1000)
+    writer.write((head + body).encode())
+
+    async def drafts() -> list[Path]:
+        return list((place.folder / ".drafts").iterdir())
+
+    async def begun() -> list[Path]:
+        writer.write(b"x")
+        return await drafts()
+
+    await until("it has begun", begun)
+    writer.close()
+    await writer.wait_closed()
+    await until("nothing is left", drafts, accept=lambda left: not left)
+    assert await stand.place.keys() == []
+
+
+async def test_what_a_killed_process_left_is_taken_away_a_day_later(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, Grants(b"s" * 32, Hands()))
+    await folder.prepare(1)
+    old, fresh = tmp_path / ".drafts" / "old", tmp_path / ".drafts" / "fresh"
+    for draft in (old, fresh):
+        draft.mkdir()
+    then_s = fresh.stat().st_mtime - 2 * 24 * 3600
+    os.utime(old, (then_s, then_s))
+    await folder.prepare(1)
+    assert (old.exists(), fresh.exists()) == (False, True)

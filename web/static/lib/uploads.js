@@ -6,7 +6,7 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { asParleyError, sentenceOf } from "./errors.js";
+import { asParleyError, ParleyError, sentenceOf } from "./errors.js";
 import { transfer } from "./transfer.js";
 
 /** For browsers that cannot tell what a file is. */
@@ -70,6 +70,7 @@ export class Uploads extends Emitter {
     const { name, size } = file;
     const type = typeOf(file);
     try {
+      if (size === 0) throw new ParleyError("file_empty");
       const form = await this.#api.announceFile(this.#code, { name, type, size });
       going.signal.throwIfAborted();
       await this.#transfer(form, file, (sent) => this.#change(key, { sent }), going.signal);
