@@ -322,7 +322,7 @@ def command(**options: Any) -> None:
     """
     settings = _settings(options)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for library in ("aiosqlite", "alembic"):  # the one would log what people write, the other is chatty
+    for library in ("aiosqlite", "alembic", "botocore"):  # would log what people write, much, and signatures
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
         asyncio.run(serve(settings))

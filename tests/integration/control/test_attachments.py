@@ -80,6 +80,15 @@ async def test_everybody_in_the_meeting_gets_the_file(control: Control, ann: Cli
         assert got.headers["Content-Disposition"].startswith('inline; filename="picture.png"')
 
 
+async def test_pages_may_reach_the_store_and_nothing_else(control: Control, place: Place) -> None:
+    policy = (await control.client().get("/")).headers["Content-Security-Policy"]
+    rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split(";")}
+    elsewhere = [] if place.gateway is None else [place.gateway.url]
+    assert rules["connect-src"] == ["'self'", "ws:", "wss:", *elsewhere]
+    assert rules["img-src"] == ["'self'", "data:", "blob:", *elsewhere]
+    assert rules["script-src"][0] == rules["form-action"][0] == "'self'"
+
+
 async def test_what_is_no_picture_is_saved_and_not_shown(ann: Client, code: str) -> None:
     attachment = await uploaded(ann, code, b"<script>", name="a/b\n.html", type="text/html")
     assert (await post(ann, code, attachment)).status == 201
