@@ -16,7 +16,6 @@ from control.accounts.routes import AccountLimits, AccountRoutes
 from control.accounts.service import Accounts
 from control.accounts.tokens import AccessTokens
 from control.attachments.routes import AttachmentRoutes
-from control.attachments.service import Attachments
 from control.chat.routes import ChatRoutes
 from control.chat.service import Chat
 from control.clock import Clock, utc_now
@@ -29,6 +28,7 @@ from control.events.relay import Relay
 from control.events.routes import EventRoutes
 from control.events.service import Events
 from control.events.sockets import Sockets
+from control.files import Files
 from control.health import HealthRoutes
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
@@ -40,19 +40,13 @@ from control.metrics import Metrics
 from control.nodes.commands import Commands, CommandSender
 from control.nodes.routes import NodeRoutes
 from control.nodes.service import Nodes
-from control.objects.disposal import Disposal
-from control.objects.folder import Folder
-from control.objects.grants import Grants
 from control.objects.port import Away
-from control.objects.routes import ObjectRoutes
-from control.objects.s3 import S3, Bucket
 from control.pages.routes import PageRoutes
 from control.people.members import Members
 from control.people.routes import PeopleRoutes
 from control.people.service import People
 from control.rates import Buckets
 from control.recordings.routes import RecordingRoutes
-from control.recordings.service import Recordings
 from control.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -72,10 +66,7 @@ class Ground:
     fanout: Fanout
     relay: Relay | None
     passwords: Passwords
-    grants: Grants
-    objects: Folder | S3
-    attachments: Attachments
-    recordings: Recordings
+    files: Files
 
 
 def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
@@ -89,8 +80,6 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     secrets, relay = load_secrets(settings.data), None
     if settings.redis_url:
         relay = Relay(settings.redis_url, secrets.cluster, database, fanout, metrics)
-    grants = Grants(secrets.session, clock)
-    objects = _objects(settings, grants)
     ground = Ground(
         settings=settings,
         clock=clock,
@@ -100,10 +89,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
         fanout=fanout,
         relay=relay,
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
-        grants=grants,
-        objects=objects,
-        attachments=Attachments(objects, clock, metrics, settings),
-        recordings=Recordings(objects, clock, settings),
+        files=Files(settings, clock, secrets, metrics),
     )
     events = Events(database, fanout, (relay or fanout).announce, limits.event_history)
     commands = Commands(clock)
@@ -113,26 +99,10 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     app.router.add_routes(_routes_for_people(ground, events, commands))
     app.router.add_routes(_routes_for_machines(ground, nodes))
     set_up_templates(app)
-    app.on_response_prepare.append(partial(protect, objects.origin))
+    app.on_response_prepare.append(partial(protect, ground.files.objects.origin))
     app.cleanup_ctx.append(lambda _app: _live(ground, commands, nodes))
     app.on_shutdown.append(partial(_dismiss, ground.fanout))
     return app
-
-
-def _objects(settings: Settings, grants: Grants) -> Folder | S3:
-    """Return the store of files: the bucket set, else a folder in the data folder."""
-    url = settings.s3_url
-    if url is None:
-        return Folder(settings.data / "objects", grants)
-    bucket = Bucket(
-        endpoint=url.origin(),
-        name=url.name,
-        region=settings.s3_region,
-        key=settings.s3_key,
-        secret=settings.s3_secret,
-        public=settings.s3_public_url,
-    )
-    return S3(bucket, settings.public_url)
 
 
 def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> list[web.AbstractRouteDef]:
@@ -145,7 +115,9 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
     access = Access(tokens)
     lookup = Lookup(Buckets(rates.guess_per_address, clock))
     members = Members(lookup, access)
-    chat = Chat(clock, events, ground.attachments)
+    attachments, recordings = ground.files.attachments, ground.files.recordings
+    downloads = Buckets(rates.download_per_author, clock)
+    chat = Chat(clock, events, attachments)
     meetings = Meetings(clock, events, chat, commands)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
     sockets = Sockets(settings.limits, ground.metrics)
@@ -153,23 +125,14 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
         AccountRoutes(database, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
         MeetingRoutes(database, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
         JoinRoutes(database, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
-        ChatRoutes(database, chat, ground.attachments, members, Buckets(rates.chat_per_author, clock)),
-        AttachmentRoutes(
-            database,
-            ground.attachments,
-            members,
-            Buckets(rates.upload_per_author, clock),
-            Buckets(rates.download_per_author, clock),
-        ),
-        RecordingRoutes(database, ground.recordings, lookup, access, members),
+        ChatRoutes(database, chat, attachments, members, Buckets(rates.chat_per_author, clock)),
+        AttachmentRoutes(database, attachments, members, Buckets(rates.upload_per_author, clock), downloads),
+        RecordingRoutes(database, recordings, access, members, downloads),
         PeopleRoutes(database, members),
         EventRoutes(database, events, members, sockets),
         PageRoutes(database, tokens, lookup),
     )
-    routes: list[web.AbstractRouteDef] = [route for part in slices for route in part.table()]
-    if isinstance(ground.objects, Folder):
-        routes += ObjectRoutes(ground.objects, ground.grants, settings.limits.uploads).table()
-    return routes
+    return [route for part in slices for route in part.table()] + ground.files.routes
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:
@@ -212,14 +175,10 @@ async def _sweep(database: Database, nodes: Nodes, stop: asyncio.Event) -> None:
 
 
 async def _tidy(ground: Ground, stop: asyncio.Event) -> None:
-    """Give up files that may go, and delete what was given up, until stopped."""
-    disposal = Disposal(ground.objects, ground.metrics)
+    """Take away files that may go, until stopped."""
     while not stop.is_set():
         try:
-            async with ground.database.write() as session:
-                await ground.attachments.sweep(session)
-                await ground.recordings.sweep(session)
-            await disposal.run(ground.database)
+            await ground.files.sweep(ground.database)
         except Away as error:
             log.warning("files could not be deleted; trying again: %s", error)
         except Exception:
@@ -236,7 +195,7 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
     stop = asyncio.Event()
     try:
         await ground.database.prepare(ground.settings.database_wait_s)
-        await ground.objects.prepare(ground.settings.s3_wait_s)
+        await ground.files.objects.prepare(ground.settings.s3_wait_s)
         tasks += [
             asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(ground.database, nodes, stop)),
@@ -252,7 +211,7 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
         stop.set()
         await asyncio.gather(*tasks, return_exceptions=True)
         ground.passwords.close()
-        await ground.objects.close()
+        await ground.files.objects.close()
         await ground.database.close()
 
 
