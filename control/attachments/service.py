@@ -102,18 +102,20 @@ class Attachments:
         stored = await self._objects.head(attachment.key)
         if stored is None:
             raise invalid(attachments=f"{attachment.name} has not been uploaded.")
-        beginning = b""
-        if attachment.content_type in PICTURES:
-            try:
-                async for chunk in self._objects.get(attachment.key, BEGINNING_BYTES):
-                    beginning += chunk
-            except Missing as error:
-                raise invalid(attachments=f"{attachment.name} has not been uploaded.") from error
         is_announced = (stored.size, stored.content_type) == (attachment.size, attachment.content_type)
-        if not is_announced or not is_plausible(attachment.content_type, beginning):
+        if not is_announced or not await self._begins_right(attachment):
             self._metrics.files.labels("not_as_announced").inc()
             raise invalid(attachments=f"{attachment.name} is not the kind of file it is said to be.")
         return stored.digest
+
+    async def _begins_right(self, attachment: Attachment) -> bool:
+        if attachment.content_type not in PICTURES:
+            return True
+        try:
+            chunks = [chunk async for chunk in self._objects.get(attachment.key, BEGINNING_BYTES)]
+        except Missing:
+            return False
+        return is_plausible(attachment.content_type, b"".join(chunks))
 
     async def attach(
         self, session: AsyncSession, meeting: Meeting, author: Author, ids: Sequence[str], digests: Digests

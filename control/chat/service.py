@@ -40,7 +40,9 @@ class Chat:
             return message_of(before, meeting.code, named[before.number])
         if meeting.ended_at is not None:
             raise Refused(Reason.MEETING_ENDED)
-        attachments = await self._attachments.attach(session, meeting, author, draft.attachments, digests)
+        attachments: list[Attachment] = []
+        if draft.attachments:
+            attachments = await self._attachments.attach(session, meeting, author, draft.attachments, digests)
         message = ChatMessage(
             kind="text",
             text=draft.text,

@@ -129,6 +129,7 @@ async def test_only_ones_own_finished_uploads_are_named_once(
         [mine, mine],
         [mine, unfinished],
         [mine, uuid4().hex],
+        [mine, "../../x"],
         [await uploaded(gus, code)],
         [await uploaded(ann, other)],
     ):

@@ -102,7 +102,8 @@ export class Chat extends Emitter {
   /** @param {Message} message */
   #hear(message) {
     const known = this.lines.length;
-    this.#set(merge(this.lines, [message]));
+    const whole = { ...message, attachments: message.attachments ?? [] }; // told before there were any
+    this.#set(merge(this.lines, [whole]));
     if (this.lines.length > known && message.author?.id !== this.author().id) this.emit("arrived", message);
   }
 
