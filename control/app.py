@@ -1,56 +1,32 @@
-"""Composition: from settings to a running service. Each part is made here, and given what it needs."""
+"""Composition: from settings to a running service."""
 
 import asyncio
 import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
 
-from control.accounts.access import COOKIES, Access
-from control.accounts.passwords import Passwords
-from control.accounts.routes import AccountLimits, AccountRoutes
-from control.accounts.service import Accounts
-from control.accounts.tokens import AccessTokens
+from control.accounts.access import COOKIES
 from control.api_keys.admission import KeyAdmission
-from control.api_keys.routes import ApiKeyRoutes
-from control.api_keys.service import ApiKeys
-from control.chat.routes import ChatRoutes
-from control.chat.service import Chat
 from control.clock import Clock, utc_now
-from control.database import Database
 from control.edge.headers import protect
 from control.edge.html import set_up_templates
 from control.edge.middleware import Edge
 from control.events.fanout import Fanout
-from control.events.relay import Relay
-from control.events.routes import EventRoutes
-from control.events.service import Events
-from control.events.sockets import Sockets
+from control.ground import Ground, ground_of
 from control.health import HealthRoutes
-from control.idempotency.service import Idempotency
-from control.jobs.service import Jobs
-from control.join.routes import JoinRoutes
-from control.join.service import Joining
-from control.keys import Secrets, ensure_secrets, load_secrets
-from control.meetings.lookup import Lookup
-from control.meetings.routes import MeetingRoutes
-from control.meetings.service import Meetings
-from control.metrics import Metrics
-from control.nodes.commands import Commands, CommandSender
+from control.nodes.commands import CommandSender
 from control.nodes.routes import NodeRoutes
 from control.nodes.service import Nodes
+from control.objects.port import Away
 from control.openapi.routes import OpenApiRoutes
 from control.pages.routes import PageRoutes
-from control.people.members import Members
-from control.people.routes import PeopleRoutes
 from control.people.service import People
-from control.rates import Buckets
 from control.settings import Settings
-from control.shards.shards import Shards
+from control.slices import common_of, endpoints
 from control.socket_io.answering import Rules
 from control.socket_io.routes import SocketIoRoutes
 from control.work import Work, handlers
@@ -60,94 +36,36 @@ log = logging.getLogger(__name__)
 DRAIN_S = 5.0
 
 
-@dataclass(frozen=True)
-class Ground:
-    """What the slices stand on."""
-
-    settings: Settings
-    clock: Clock
-    secrets: Secrets
-    metrics: Metrics
-    shards: Shards
-    fanout: Fanout
-    relay: Relay | None
-    jobs: Jobs
-    passwords: Passwords
-
-
 def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     """Return the application. It makes missing secrets, and migrates its database when it starts."""
-    ensure_secrets(settings.data)
-    limits = settings.limits
-    metrics, fanout = Metrics(), Fanout(limits.event_outbox)
-    shards = shards_of(settings)
-    secrets, relay = load_secrets(settings.data), None
-    if settings.redis_url:
-        relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
-    ground = Ground(
-        settings=settings,
-        clock=clock,
-        secrets=secrets,
-        metrics=metrics,
-        shards=shards,
-        fanout=fanout,
-        relay=relay,
-        jobs=Jobs(clock),
-        passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
+    ground = ground_of(settings, clock)
+    people = People(ground.events)
+    nodes = Nodes(
+        ground.shards, clock, people, ground.commands, ground.metrics, lease_s=settings.node_lease_s
     )
-    events = Events(shards, fanout, (relay or fanout).announce, limits.event_history)
-    commands = Commands(clock)
-    nodes = Nodes(shards, clock, People(events), commands, metrics, lease_s=settings.node_lease_s)
-    edge = Edge(settings, metrics, COOKIES)
-    app = web.Application(middlewares=edge.middlewares, client_max_size=limits.body_bytes)
-    app.cleanup_ctx.append(lambda _app: _live(ground, commands, nodes))
+    edge = Edge(settings, ground.metrics, COOKIES)
+    app = web.Application(middlewares=edge.middlewares, client_max_size=settings.limits.body_bytes)
+    app.cleanup_ctx.append(lambda _app: _live(ground, nodes))
     app.on_shutdown.append(partial(_dismiss, ground.fanout))
-    _serve_people(app, ground, events, commands)
+    _serve_people(app, ground)
     app.router.add_routes(_routes_for_machines(ground, nodes))
     set_up_templates(app)
-    app.on_response_prepare.append(protect)
+    app.on_response_prepare.append(partial(protect, ground.files.objects.origin))
     return app
 
 
-def shards_of(settings: Settings) -> Shards:
-    """Return the databases."""
-    limits = {"readers": settings.database_readers, "writers": settings.database_writers}
-    return Shards([Database(url, replica=replica, **limits) for url, replica in settings.databases])
-
-
-def _serve_people(app: web.Application, ground: Ground, events: Events, commands: Commands) -> None:
-    settings, clock, shards, secrets = ground.settings, ground.clock, ground.shards, ground.secrets
-    rates = settings.rates
-    tokens = AccessTokens(
-        secrets.session, clock, account_s=settings.access_token_s, guest_s=settings.guest_token_s
+def _serve_people(app: web.Application, ground: Ground) -> None:
+    common = common_of(ground)
+    api = endpoints(ground, common)
+    api += OpenApiRoutes(api).table()
+    admit = KeyAdmission(ground.shards.first, common.keys).admit
+    app.router.add_routes([endpoint.route(admit) for endpoint in api])
+    app.router.add_routes(ground.files.routes)
+    app.router.add_routes(PageRoutes(ground.shards, common.tokens, common.lookup).table())
+    rules = Rules(ground.shards, common.members, common.posting, ground.settings.limits, ground.metrics)
+    socket_io = SocketIoRoutes(
+        rules, ground.events, common.sockets, common.tokens, ground.settings, ground.clock
     )
-    accounts = Accounts(clock, secrets.session, refresh_s=settings.refresh_token_s)
-    access = Access(tokens)
-    lookup = Lookup(shards, Buckets(rates.guess_per_address, clock))
-    members = Members(shards, lookup, access)
-    chat = Chat(clock, events)
-    meetings = Meetings(clock, events, chat, commands)
-    joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
-    sockets, posts = Sockets(settings.limits, ground.metrics), Buckets(rates.chat_per_author, clock)
-    rules = Rules(shards, members, chat, posts, settings.limits, ground.metrics)
-    socket_io = SocketIoRoutes(rules, events, sockets, tokens, settings, clock)
-    keys = ApiKeys(clock, settings.limits.api_keys_each)
-    idempotency = Idempotency(clock, settings.idempotency_s)
-    creations = Buckets(rates.create_per_account, clock)
-    slices = (
-        AccountRoutes(shards.first, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
-        ApiKeyRoutes(shards.first, keys, access, Buckets(rates.key_per_account, clock)),
-        MeetingRoutes(shards, meetings, lookup, access, creations, idempotency),
-        JoinRoutes(shards, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
-        ChatRoutes(shards, chat, members, posts),
-        PeopleRoutes(shards, members),
-        EventRoutes(events, members, sockets),
-    )
-    endpoints = [endpoint for part in slices for endpoint in part.table()]
-    endpoints += OpenApiRoutes(endpoints).table()
-    admit = KeyAdmission(shards.first, keys).admit
-    app.router.add_routes([endpoint.route(admit) for endpoint in endpoints])
-    app.router.add_routes(PageRoutes(shards, tokens, lookup).table())
     app.router.add_routes(socket_io.table())
     app.cleanup_ctx.append(socket_io.live)
     app.on_shutdown.append(socket_io.dismiss)
@@ -196,9 +114,26 @@ async def _sweep(nodes: Nodes, stop: asyncio.Event) -> None:
             log.exception("silent nodes could not be looked for; trying again")
 
 
-async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterator[None]:
+async def _tidy(ground: Ground, stop: asyncio.Event) -> None:
+    """Take away files that may go, until stopped."""
+    while not stop.is_set():
+        try:
+            for database in ground.shards:
+                await ground.files.sweep(database)
+        except Away as error:
+            log.warning("files could not be deleted; trying again: %s", error)
+        except Exception:
+            log.exception("files that may go could not be looked for; trying again")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ground.settings.sweep_s):
+                await stop.wait()
+
+
+async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
     """Bring the database up to date, then work in the background until the application ends."""
-    sender = CommandSender(ground.shards, commands, ground.clock, ground.secrets.cluster, ground.metrics)
+    sender = CommandSender(
+        ground.shards, ground.commands, ground.clock, ground.secrets.cluster, ground.metrics
+    )
     tasks: list[asyncio.Task[None]] = []
     work = Work(
         ground.settings,
@@ -211,9 +146,11 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
     stop = asyncio.Event()
     try:
         await ground.shards.prepare(ground.settings.database_wait_s)
+        await ground.files.objects.prepare(ground.settings.s3_wait_s)
         tasks += [
             asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(nodes, stop)),
+            asyncio.create_task(_tidy(ground, stop)),
             *(asyncio.create_task(loop.run()) for loop in work),
         ]
         if ground.relay is not None:
@@ -228,6 +165,7 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
         stop.set()
         await asyncio.gather(*tasks, return_exceptions=True)
         ground.passwords.close()
+        await ground.files.objects.close()
         await ground.shards.close()
 
 

@@ -38,6 +38,8 @@ class Metrics:
         self.jobs_stored = self._gauge("jobs_stored", "Jobs in the database that are not done.", "state")
         self.jobs_late_s = self._gauge("jobs_late_seconds", "How long the longest due job has waited.")
         self.jobs_removed = self._counter("jobs_removed", "Jobs long over that were removed.", "state")
+        self.files = self._counter("files", "Chat attachments, by outcome.", "outcome")
+        self.objects_deleted = self._counter("objects_deleted", "Objects deleted, by reason.", "reason")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)

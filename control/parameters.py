@@ -74,6 +74,19 @@ class OriginsType(click.ParamType[tuple[URL, ...]]):
         return tuple(BASE.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
 
 
+class BucketType(click.ParamType[URL]):
+    """The address of a bucket: scheme, host and port of the endpoint, and the bucket as the path."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> URL:
+        """Return the address. What was given is not repeated: there may be a secret in it."""
+        url = URL(value)
+        if url.scheme not in ("http", "https") or not url.host or url.user or len(url.parts) != 2:
+            self.fail("not an address such as https://s3.example.org/bucket", param, ctx)
+        return url
+
+
 class DatabaseType(click.ParamType[DatabaseUrl]):
     """The address of a database."""
 
@@ -164,6 +177,7 @@ class MailboxType(click.ParamType[str]):
 
 BASE = BaseUrlType()
 BROKER = BrokerType()
+BUCKET = BucketType()
 DATABASE = DatabaseType()
 DATABASES = DatabasesType()
 MAILBOX = MailboxType()

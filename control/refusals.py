@@ -25,6 +25,7 @@ class Reason(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     MEETING_UNKNOWN = "meeting_unknown"
     MEETING_ENDED = "meeting_ended"
+    FILE_GONE = "file_gone"
     EMAIL_TAKEN = "email_taken"
     TOO_MANY_KEYS = "too_many_keys"
     REQUEST_IN_PROGRESS = "request_in_progress"
@@ -51,6 +52,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.METHOD_NOT_ALLOWED: "This address does not take that kind of request.",
     Reason.MEETING_UNKNOWN: "There is no meeting with this code; check the link.",
     Reason.MEETING_ENDED: "The meeting has ended.",
+    Reason.FILE_GONE: "This file is not kept any more.",
     Reason.EMAIL_TAKEN: "There is already an account with this e-mail address; sign in instead.",
     Reason.TOO_MANY_KEYS: "The account has as many API keys as it may have; revoke one first.",
     Reason.REQUEST_IN_PROGRESS: "The same request is still being worked on; try again in a moment.",

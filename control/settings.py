@@ -33,6 +33,8 @@ class Rates:
     chat_per_author: Rate = field(default=Rate(20, 10))
     connect_per_address: Rate = field(default=Rate(300, 60))
     messages_per_connection: Rate = field(default=Rate(100, 10))
+    upload_per_author: Rate = field(default=Rate(30, 60))
+    download_per_author: Rate = field(default=Rate(600, 60))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,10 @@ class Limits:
     password_queue: int = 64
     mail_files: int = 10_000
     api_keys_each: int = 20
+    file_bytes: int = 25 * 1024 * 1024
+    files_each: int = 10
+    uploads: int = 64
+    meeting_files_bytes: int = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +94,16 @@ class Settings:
     smtp_starttls: str = "offered"
     smtp_timeout_s: float = 20.0
     mail_from: str | None = None
+    s3_url: URL | None = None
+    s3_public_url: URL | None = None
+    s3_region: str = "us-east-1"
+    s3_key: str | None = field(default=None, repr=False)
+    s3_secret: str | None = field(default=None, repr=False)
+    s3_wait_s: float = 30.0
+    upload_life_s: int = 15 * 60
+    download_life_s: int = 5 * 60
+    retention_days: int | None = None
+    sweep_s: float = 60.0
     public_url: URL | None = None
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE

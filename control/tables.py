@@ -2,6 +2,7 @@
 
 from control.accounts import store as accounts
 from control.api_keys import store as api_keys
+from control.attachments import store as attachments
 from control.chat import store as chat
 from control.database import Base
 from control.events import store as events
@@ -9,9 +10,25 @@ from control.idempotency import store as idempotency
 from control.jobs import store as jobs
 from control.meetings import store as meetings
 from control.nodes import store as nodes
+from control.objects import store as objects
 from control.people import store as people
+from control.recordings import store as recordings
 from control.shards import store as shards
 
-SLICES = (accounts, api_keys, chat, events, idempotency, jobs, meetings, nodes, people, shards)
+SLICES = (
+    accounts,
+    api_keys,
+    attachments,
+    chat,
+    events,
+    idempotency,
+    jobs,
+    meetings,
+    nodes,
+    objects,
+    people,
+    recordings,
+    shards,
+)
 
 metadata = Base.metadata

@@ -9,11 +9,12 @@ import click
 from aiohttp import web
 
 from control import cli
-from control.app import run, shards_of
+from control.app import run
 from control.clock import utc_now
 from control.database import Unreachable
 from control.edge.html import set_up_templates
 from control.edge.middleware import Edge
+from control.ground import shards_of
 from control.health import HealthRoutes
 from control.jobs.attempts import Handlers
 from control.jobs.service import Jobs

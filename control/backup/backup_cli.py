@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from control.backup.archive import Archive, Shelf
-from control.backup.commands import EXIT_CODES, SYSTEM, objects_of, opened, run, say
+from control.backup.commands import EXIT_CODES, SYSTEM, opened, run, say
 from control.backup.folder import FolderArchive, FolderShelf
 from control.backup.reading import verify
 from control.backup.taking import Taking, thin_out
@@ -43,8 +43,8 @@ def command(
 
 async def _back_up(settings: Settings, shelf: Shelf, keep: int | None, with_secrets: bool) -> None:
     made_at = utc_now()
-    async with opened(settings) as shards, shelf.draft(made_at) as archive:
-        taking = Taking(shards, objects_of(settings), settings.data, archive, say)
+    async with opened(settings) as (shards, objects), shelf.draft(made_at) as archive:
+        taking = Taking(shards, objects, settings.data, archive, say)
         manifest = await taking.take(made_at, with_secrets=with_secrets)
     click.echo(archive)
     if keep is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -11,15 +12,27 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from control import cli
-from control.app import shards_of
 from control.backup.problems import Damaged, Unfit
+from control.clock import utc_now
 from control.database import Unreachable
+from control.files import store_of
+from control.ground import shards_of
+from control.objects.grants import Grants
 from control.objects.port import Away, Objects
 from control.settings import Settings
 from control.shards.shards import Shards
 
-SYSTEM = cli.shared("data", "database_url", "shard_urls")
-"""The options that say where a system's databases and secrets are, as control has them."""
+SYSTEM = cli.shared(
+    "data",
+    "database_url",
+    "shard_urls",
+    "s3_url",
+    "s3_region",
+    "s3_key",
+    "s3_secret",
+    "s3_wait_s",
+)
+"""The options that say where a system's databases, files and secrets are, as control has them."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -39,18 +52,17 @@ def say(text: str) -> None:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Shards]:
-    """The settings' databases, as they are: not brought up to date."""
+async def opened(settings: Settings) -> AsyncIterator[tuple[Shards, Objects]]:
+    """The settings' databases, as they are: not brought up to date; and the store of their files."""
     shards = shards_of(settings)
+    nobody = Grants(secrets.token_bytes(32), utc_now)  # no address is given out here
+    objects = store_of(settings, nobody)
     try:
-        yield shards
+        await objects.prepare(settings.s3_wait_s)
+        yield shards, objects
     finally:
+        await objects.close()
         await shards.close()
-
-
-def objects_of(settings: Settings) -> Objects | None:  # noqa: ARG001 - there is no store of objects yet
-    """Return the settings' store of objects, None while there is none."""
-    return None
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from control.backup.archive import Archive
-from control.backup.commands import EXIT_CODES, SYSTEM, objects_of, opened, run, say
+from control.backup.commands import EXIT_CODES, SYSTEM, opened, run, say
 from control.backup.folder import FolderArchive
 from control.backup.restoring import Restoring
 from control.settings import Settings
@@ -31,8 +31,8 @@ def command(source: Path, with_secrets: bool, **options: Any) -> None:
 
 async def _restore(settings: Settings, archive: Archive, with_secrets: bool) -> None:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with opened(settings) as shards:
-        restoring = Restoring(shards, objects_of(settings), settings.data, archive, say)
+    async with opened(settings) as (shards, objects):
+        restoring = Restoring(shards, objects, settings.data, archive, say)
         manifest = await restoring.restore(with_secrets=with_secrets)
     say(f"restored the system as it was at {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
     if lost := restoring.lost_secrets(manifest):

@@ -29,9 +29,7 @@ from control.shards.shards import Shards
 class Restoring:
     """Puts what is in an archive into a system."""
 
-    def __init__(
-        self, shards: Shards, objects: Objects | None, data: Path, archive: Archive, say: Say
-    ) -> None:
+    def __init__(self, shards: Shards, objects: Objects, data: Path, archive: Archive, say: Say) -> None:
         self._shards = shards
         self._objects = objects
         self._data = data
@@ -76,8 +74,6 @@ class Restoring:
                 f"the backup is of {len(manifest.databases)} databases, and {len(self._shards)} are given: "
                 "meetings are found by their database's number, so there must be as many"
             )
-        if manifest.objects.rows and self._objects is None:
-            raise Unfit("the backup has objects, and this version has no store for them")
 
     def _see_that_secrets_fit(self, manifest: Manifest) -> None:
         if {each.name for each in manifest.secrets if each.kept} != set(FILES):
@@ -123,8 +119,6 @@ class Restoring:
 
     async def _put_objects(self, manifest: Manifest, targets: list[AsyncConnection]) -> None:
         """Put all objects into their store, and note what that calls their contents if it is another word."""
-        if self._objects is None:
-            return
         self._say(f"putting {manifest.objects.rows} objects back")
         async for kept in read_objects(self._archive, manifest):
             chunks = content(self._archive, object_path(kept.key), kept.file)

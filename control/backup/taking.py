@@ -42,9 +42,7 @@ from control.version import VERSION
 class Taking:
     """Puts a system into an archive."""
 
-    def __init__(
-        self, shards: Shards, objects: Objects | None, data: Path, archive: Archive, say: Say
-    ) -> None:
+    def __init__(self, shards: Shards, objects: Objects, data: Path, archive: Archive, say: Say) -> None:
         self._shards = shards
         self._objects = objects
         self._data = data
@@ -133,8 +131,6 @@ class Taking:
 
     async def _copied(self) -> AsyncGenerator[Row, None]:
         """Copy each object that is there, and yield its row; what was deleted meanwhile is passed over."""
-        if self._objects is None:
-            return
         async for key in self._objects.list(""):
             known = await self._objects.head(key) if KEY.fullmatch(key) else None
             if known is None:

@@ -4,15 +4,15 @@ from functools import partial
 
 from aiohttp import web
 
+from control.attachments import store as attached
 from control.chat import store
+from control.chat.posting import Posting
 from control.chat.schema import Draft, message_of
-from control.chat.service import Chat
-from control.edge.body import answer, paragraphs, read_json, read_query
+from control.edge.body import answer, read_json, read_query
 from control.edge.endpoint import Endpoint, Who
 from control.events.schema import Message
 from control.paging import Page, PageQuery, page, window
 from control.people.members import Members
-from control.rates import Buckets
 from control.refusals import Reason
 from control.scopes import Scope
 from control.shards.shards import Shards
@@ -23,11 +23,10 @@ MESSAGES = "/api/meetings/{code}/messages"
 class ChatRoutes:
     """The routes of chat."""
 
-    def __init__(self, shards: Shards, chat: Chat, members: Members, posts: Buckets) -> None:
+    def __init__(self, shards: Shards, posting: Posting, members: Members) -> None:
         self._shards = shards
-        self._chat = chat
+        self._posting = posting
         self._members = members
-        self._posts = posts
 
     def table(self) -> list[Endpoint]:
         """Return the endpoints."""
@@ -48,18 +47,18 @@ class ChatRoutes:
         reaches = partial(store.is_there, meeting_id=meeting.id, number=wanted.after)
         async with self._shards.of(meeting.id).history(reaches) as session:
             rows = await store.newest(session, meeting.id, wanted.after, wanted.limit + 1)
+            named = await attached.of_messages(session, meeting.id, [row.number for row in rows])
         return answer(
             page(
-                rows, wanted.limit, key=lambda row: row.number, item=lambda row: message_of(row, meeting.code)
+                rows,
+                wanted.limit,
+                key=lambda row: row.number,
+                item=lambda row: message_of(row, meeting.code, named[row.number]),
             )
         )
 
     async def post(self, request: web.Request) -> web.Response:
         """Post a message, once per author and client id."""
         draft = await read_json(request, Draft)
-        text = paragraphs(draft.text, "text")
         meeting, author = await self._members.admit(request)
-        self._posts.take(f"{meeting.id}/{author.id}")
-        async with self._shards.of(meeting.id).write() as session:
-            message = await self._chat.post(session, meeting.id, author, text=text, client_id=draft.client_id)
-        return answer(message_of(message, meeting.code), status=201)
+        return answer(await self._posting.post(meeting, author, draft), status=201)

@@ -36,6 +36,7 @@ STATUS: dict[Reason, int] = {
     Reason.TOO_MANY_KEYS: 409,
     Reason.REQUEST_IN_PROGRESS: 409,
     Reason.MEETING_ENDED: 410,
+    Reason.FILE_GONE: 410,
     Reason.TOO_LARGE: 413,
     Reason.INVALID: 422,
     Reason.IDEMPOTENCY_KEY_REUSED: 422,
@@ -52,7 +53,7 @@ _FROM_FRAMEWORK: dict[int, Reason] = {
     413: Reason.TOO_LARGE,
 }
 _TITLES: dict[int, str] = {404: "Not found", 410: "Ended", 429: "Slow down", 500: "Our fault", 503: "Busy"}
-_NO_PAGES = ("/api/", "/internal/", "/socket.io/", "/static/", "/metrics", "/healthz", "/readyz")
+_NO_PAGES = ("/api/", "/internal/", "/objects/", "/socket.io/", "/static/", "/metrics", "/healthz", "/readyz")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,7 +5,7 @@ import unicodedata
 from typing import TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import MultipartReader, web
 
 from control.edge.endpoint import ENDPOINT, JSON
 from control.refusals import Reason, Refused, invalid
@@ -29,6 +29,13 @@ async def read_json(request: web.Request, schema: type[Body]) -> Body:
     if request.content_type != JSON:
         raise Refused(Reason.BAD_REQUEST, fields={"Content-Type": f"Must be {JSON}."})
     return decode(await request.read(), schema)
+
+
+async def read_form(request: web.Request) -> MultipartReader:
+    """Return the parts of a form, to be read one after the other. Raises `Refused` with BAD_REQUEST."""
+    if request.content_type != "multipart/form-data":
+        raise Refused(Reason.BAD_REQUEST)
+    return await request.multipart()
 
 
 def read_query(request: web.Request, schema: type[Body]) -> Body:

@@ -1,5 +1,6 @@
 """What listeners of a meeting get, as JSON. Every frame carries the event's number as `id`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -37,6 +38,15 @@ class Author(Struct, frozen=True):
     name: str
 
 
+class Attachment(Struct, frozen=True):
+    """A file that goes with a message; `size` is in bytes."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+
+
 class Message(Struct, frozen=True, kw_only=True):
     """One line of a meeting's chat. `id` is unique within the meeting and rises with time."""
 
@@ -46,6 +56,7 @@ class Message(Struct, frozen=True, kw_only=True):
     text: str
     author: Author | None
     sent_at: Timestamp
+    attachments: Sequence[Attachment] = ()
 
 
 class Person(Struct, frozen=True, kw_only=True):

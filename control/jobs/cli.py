@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import click
 
 from control import cli
-from control.app import shards_of
 from control.clock import utc_now
 from control.database import Database
+from control.ground import shards_of
 from control.jobs import store
 from control.settings import Settings
 

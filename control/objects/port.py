@@ -7,7 +7,8 @@ from typing import Protocol
 
 from yarl import URL
 
-_KEY = re.compile(r"[0-9a-f]{32}/[0-9a-f]{32}")
+_NAME = r"[a-z0-9][a-z0-9._-]*"
+_KEY = re.compile(rf"[0-9a-f]{{32}}/[0-9a-f]{{32}}|backups/[0-9TZ]+(/{_NAME})+")
 
 
 class Away(Exception):
@@ -80,7 +81,7 @@ class Objects(Protocol):
 
 
 def checked(key: str) -> str:
-    """Return the key: a meeting's id, a slash, a random id. Raises ValueError for anything else."""
+    """Return the key: a meeting's id, a slash, a random id; or a file of a backup. Raises ValueError."""
     if not _KEY.fullmatch(key):
         raise ValueError(f"{key!r} is no key of ours")
     return key

@@ -81,7 +81,9 @@ _ADMITTED: dict[Who, tuple[Json, ...]] = {
 
 IN_PATHS: dict[str, str] = {
     "code": "A meeting's code, such as `abcd-efgh-jkmn`.",
+    "attachment": "An attachment's `id`.",
     "key": "An API key's `id`.",
+    "recording": "A recording's `id`.",
 }
 REPEATABLE: Json = {
     "name": IDEMPOTENCY_KEY,

@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 
-from control.chat.schema import message_of
-from control.chat.service import Chat
+from control.chat.posting import Posting
 from control.conflicts import begun_anew
 from control.edge.answers import mishap, problem_of
-from control.edge.body import fit, paragraphs
+from control.edge.body import fit
 from control.events.schema import Author
 from control.meetings.codes import canonical
 from control.meetings.store import Meeting
@@ -18,7 +17,6 @@ from control.metrics import Metrics
 from control.people import store as people
 from control.people.members import Members
 from control.people.service import person_of
-from control.rates import Buckets
 from control.refusals import Reason, Refused, invalid
 from control.settings import Limits
 from control.shards.shards import Shards
@@ -34,12 +32,11 @@ Doer = Callable[[Connection, Member, object], Awaitable[Acknowledgement]]
 
 @dataclass(frozen=True)
 class Rules:
-    """What HTTP's routes go by, too. `posts` are the bounds on each author's messages."""
+    """What HTTP's routes go by, too."""
 
     shards: Shards
     members: Members
-    chat: Chat
-    posts: Buckets
+    posting: Posting
     limits: Limits
     metrics: Metrics
 
@@ -50,8 +47,7 @@ class Answering:
     def __init__(self, rules: Rules, telling: Telling) -> None:
         self._shards = rules.shards
         self._members = rules.members
-        self._chat = rules.chat
-        self._posts = rules.posts
+        self._posting = rules.posting
         self._limits = rules.limits
         self._metrics = rules.metrics
         self._telling = telling
@@ -111,12 +107,8 @@ class Answering:
     async def _post(self, connection: Connection, member: Member, data: object) -> Acknowledgement:
         """Post a message, once per author and client id."""
         draft = fit(data, NewMessage)
-        text = paragraphs(draft.text, "text")
         meeting, author = await self._admit(connection, member, draft.meeting)
-        self._posts.take(f"{meeting.id}/{author.id}")
-        async with self._shards.of(meeting.id).write() as session:
-            message = await self._chat.post(session, meeting.id, author, text=text, client_id=draft.client_id)
-        return {"message": _builtins(message_of(message, meeting.code))}
+        return {"message": _builtins(await self._posting.post(meeting, author, draft))}
 
     async def _admit(self, connection: Connection, member: Member, code: str) -> tuple[Meeting, Author]:
         return await self._members.admit_as(member.grant.identity, code, connection.caller)

@@ -35,7 +35,7 @@ class Leave(Struct, frozen=True):
     meeting: Code
 
 
-class NewMessage(Draft, frozen=True):
+class NewMessage(Draft, frozen=True, kw_only=True):
     """A message to post to a meeting, as over HTTP."""
 
     meeting: Code

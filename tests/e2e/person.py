@@ -31,6 +31,32 @@ SOUNDS = """async (frequencies) => {
     return heard.flat();
 }"""
 
+GIVE_FILE = """(by, name, kind, content) => {
+    const given = new DataTransfer();
+    given.items.add(new File([new Uint8Array(content)], name, { type: kind }));
+    if (by === "drop") {
+        const drop = { dataTransfer: given, bubbles: true, cancelable: true };
+        document.querySelector("[data-part=lines]").dispatchEvent(new DragEvent("drop", drop));
+    } else {
+        const input = document.querySelector("[data-testid=files]");
+        input.files = given.files;
+        input.dispatchEvent(new Event("change"));
+    }
+}"""
+
+FILE = """(name) => [...document.querySelectorAll("[data-testid=attachment]")].some(
+    (link) => link.textContent.includes(name))"""
+
+# A file's type and bytes as the server gives them, and how wide its picture is drawn, -1 if there is none.
+GET_FILE = """async (name) => {
+    const links = [...document.querySelectorAll("[data-testid=attachment]")];
+    const link = links.find((each) => each.textContent.includes(name));
+    const response = await fetch(link.href);
+    const content = [...new Uint8Array(await response.arrayBuffer())];
+    const picture = link.querySelector("img");
+    return { type: response.headers.get("Content-Type"), content, width: picture?.naturalWidth ?? -1 };
+}"""
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -218,6 +244,28 @@ class Person:
             f"{mark('chat-message')} .text",
             accept=in_order,
         )
+
+    async def attaches(self, name: str, kind: str, content: list[int], *, by: str) -> None:
+        """Choose a file in the open chat, or drop it there, and wait until it has arrived or was refused."""
+        await self.page.evaluate(GIVE_FILE, by, name, kind, content)
+        await self.page.until(
+            "(name) => [...document.querySelectorAll('.upload.arrived, .upload.failed')]"
+            ".some((upload) => upload.textContent.includes(name))",
+            name,
+        )
+
+    async def refusals(self) -> list[str]:
+        """Return what is said of files that were refused."""
+        refused: list[str] = await self.page.evaluate(
+            "() => [...document.querySelectorAll('.upload.failed .state')].map((each) => each.textContent)"
+        )
+        return refused
+
+    async def gets(self, name: str) -> dict[str, Any]:
+        """Wait for the file in the open chat and get it; return its type, bytes and picture's width."""
+        await self.page.until(FILE, name)
+        got: dict[str, Any] = await self.page.until(GET_FILE, name, accept=lambda got: got["width"] != 0)
+        return got
 
     async def reacts(self, reaction: str) -> None:
         """Send a reaction."""

@@ -17,9 +17,11 @@ from control.keys import load_secrets
 from control.rates import Rate
 from control.settings import Limits, Rates, Settings
 from tests.integration.control.harness import Control, Hands
+from tests.integration.control.stores import Place
 from tests.support.openapi import OpenApi
 from tests.support.postgres import Postgres, postgres
 from tests.support.rabbitmq import RabbitMQ, rabbitmq
+from tests.support.radosgw import RadosGateway, radosgw
 
 PLENTY = Rates(**{field.name: Rate(10_000, 1) for field in dataclasses.fields(Rates)})
 
@@ -130,3 +132,24 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> MakeDatabases:
 def databases(database: sqlalchemy.URL, make: MakeDatabases) -> list[sqlalchemy.URL]:
     """Those of the system that is backed up."""
     return make(database.get_backend_name())
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[RadosGateway]:
+    with radosgw() as running:
+        yield running
+
+
+@pytest.fixture(params=["folder", "s3"])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty place for objects, of each kind there is."""
+    folder = tmp_path / "data" / "objects"
+    if request.param == "folder":
+        return Place(folder)
+    return await bucket_of(request.getfixturevalue("gateway"), folder)
+
+
+async def bucket_of(gateway: RadosGateway, folder: Path) -> Place:
+    """Make an empty bucket."""
+    url = URL(await gateway.make_bucket())
+    return Place(folder, gateway, {"s3_url": url, "s3_key": gateway.key, "s3_secret": gateway.secret})

@@ -37,6 +37,7 @@ async def test_the_first_line_tells_that_the_meeting_was_made(ann: Client, code:
         "text": "Meeting created by Ann",
         "author": None,
         "sent_at": "2031-05-04T12:00:00Z",
+        "attachments": [],
     }
 
 

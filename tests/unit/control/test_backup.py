@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import importlib.util
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -14,12 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control.backup import backup_cli, restore_cli, store
-from control.backup.commands import objects_of
 from control.backup.folder import FolderShelf
 from control.backup.rows import decoder, encode
 from control.backup.schema import Column, Kind, Manifest, Table
 from control.backup.streams import CHUNK_BYTES, LINE_BYTES, Measured, compressed, decompressed, lines
-from control.settings import Settings
 from control.tables import metadata
 
 KINDS: dict[Kind, st.SearchStrategy[object]] = {
@@ -108,12 +105,6 @@ def test_every_table_can_be_backed_up() -> None:
     for table in metadata.tables.values():
         assert table.autoincrement_column is None or table.name == "place", table.name
         assert not [column for column in table.c if column.computed is not None], table.name
-
-
-def test_the_store_of_objects_is_backed_up() -> None:
-    """As soon as there is one, `objects_of` has to give it."""
-    if importlib.util.find_spec("control.objects.folder") is not None:
-        assert objects_of(Settings()) is not None
 
 
 async def test_a_stream_that_is_cut_off_anywhere_or_goes_on_is_noticed() -> None:

@@ -11,6 +11,7 @@ const message = (id, text, author = other) => ({
   kind: "text",
   text,
   author,
+  attachments: [],
   sent_at: `2026-01-01T00:00:${String(id).padStart(2, "0")}Z`,
 });
 const draft = (client_id, text) => ({ ...message(0, text, me), id: client_id, client_id });
@@ -38,6 +39,20 @@ test("the event may come before the answer, or after it, and the line is there o
   const said = message(1, "hi", me);
   assert.deepEqual(texts(confirm(merge(sent, [said]), "c1", said)), ["hi"]);
   assert.deepEqual(texts(merge(confirm(sent, "c1", said), [said])), ["hi"]);
+});
+
+test("a message of files alone confirms the line with these files", () => {
+  const files = (id) => [{ id, name: "a", type: "b/c", size: 1 }];
+  let lines = send([], { ...draft("c1", ""), attachments: files("f1") });
+  lines = send(lines, { ...draft("c2", ""), attachments: files("f2") });
+  lines = merge(lines, [{ ...message(1, "", me), attachments: files("f2") }]);
+  assert.deepEqual(
+    lines.map((line) => [line.client_id, line.pending ?? false]),
+    [
+      ["c2", false],
+      ["c1", true],
+    ],
+  );
 });
 
 test("another's equal words do not confirm mine", () => {

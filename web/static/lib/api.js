@@ -14,8 +14,11 @@ import { ParleyError } from "./errors.js";
  *   ended_at: string | null, is_host?: boolean, id?: string, created_at?: string, url?: string}} MeetingInfo
  * @typedef {{ticket: string, signal_url: string, peer: string, room: string, name: string, is_host: boolean,
  *   access_token: string | null}} Entry permission to enter a meeting's room on its node
+ * @typedef {{id: string, name: string, type: string, size: number}} Attachment a file; `size` in bytes
+ * @typedef {{id: string, url: string, fields: Record<string, string>, expires_at: string}} UploadForm
+ *   where a file goes: `fields` and then the file as `file`, POSTed to `url`
  * @typedef {{id: string, meeting: string, kind: "text" | "system", text: string,
- *   author: {id: string, name: string} | null, sent_at: string}} Message
+ *   author: {id: string, name: string} | null, sent_at: string, attachments: Attachment[]}} Message
  *   ids rise with time; a guest's author id is the peer's
  * @typedef {{peer: string, name: string, user: string | null, joined_at: string, left_at: string | null}} Attendance
  */
@@ -104,10 +107,24 @@ export class Api {
 
   /**
    * Sending again with the same `client_id` changes nothing and gives the first answer.
-   * @param {string} code @param {{text: string, client_id: string}} message @returns {Promise<Message>}
+   * @param {string} code @param {{text: string, client_id: string, attachments: string[]}} message
+   * @returns {Promise<Message>}
    */
   sendMessage(code, message) {
     return this.#call("POST", `${meetingPath(code)}/messages`, message);
+  }
+
+  /**
+   * Announce a file that a message will name.
+   * @param {string} code @param {{name: string, type: string, size: number}} file @returns {Promise<UploadForm>}
+   */
+  announceFile(code, file) {
+    return this.#call("POST", `${meetingPath(code)}/attachments`, file);
+  }
+
+  /** Where a file of the chat is to be had. @param {string} code @param {string} id */
+  fileUrl(code, id) {
+    return `${this.#base}${meetingPath(code)}/attachments/${encodeURIComponent(id)}`;
   }
 
   /**

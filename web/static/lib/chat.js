@@ -5,8 +5,9 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { asParleyError } from "./errors.js";
+import { asParleyError, sentenceOf } from "./errors.js";
 import { confirm, fail, isUnsent, merge, send } from "./messages.js";
+import { Uploads } from "./uploads.js";
 
 /**
  * @typedef {import("./messages.js").Line} Line
@@ -35,6 +36,8 @@ export class Chat extends Emitter {
     this.#api = api;
     this.#code = code;
     this.author = author;
+    /** The files that go with what is said next. */
+    this.uploads = new Uploads(api, code);
     feed.on("message", (message) => this.#hear(message));
     feed.on("reset", () => void this.#startAnew());
   }
@@ -42,6 +45,11 @@ export class Chat extends Emitter {
   /** Whether there is older history to fetch. */
   get hasOlder() {
     return this.#cursor !== null;
+  }
+
+  /** Where a file is to be had. @param {import("./api.js").Attachment} attachment */
+  fileUrl({ id }) {
+    return this.#api.fileUrl(this.#code, id);
   }
 
   /** Fetch the latest page. */
@@ -61,22 +69,26 @@ export class Chat extends Emitter {
 
   /**
    * Say something. It stands in the list at once; when it does not go, the line says why and can be sent again.
-   * @param {string} text @param {string} [clientId] that of a failed line, to send it again
+   * @param {string} text @param {import("./api.js").Attachment[]} [attachments] files that have arrived
+   * @param {string} [clientId] that of a failed line, to send it again
    */
-  async say(text, clientId = newId()) {
+  async say(text, attachments = [], clientId = newId()) {
     const line = {
       id: clientId,
       client_id: clientId,
       meeting: this.#code,
       kind: /** @type {const} */ ("text"),
       text,
+      attachments,
     };
     this.#set(send(this.lines, { ...line, author: this.author(), sent_at: new Date().toISOString() }));
     try {
-      const message = await this.#api.sendMessage(this.#code, { text, client_id: clientId });
+      const ids = attachments.map(({ id }) => id);
+      const said = { text, client_id: clientId, attachments: ids };
+      const message = await this.#api.sendMessage(this.#code, said);
       this.#set(confirm(this.lines, clientId, message));
     } catch (error) {
-      this.#set(fail(this.lines, clientId, asParleyError(error).message));
+      this.#set(fail(this.lines, clientId, sentenceOf(asParleyError(error))));
     }
   }
 
@@ -90,7 +102,8 @@ export class Chat extends Emitter {
   /** @param {Message} message */
   #hear(message) {
     const known = this.lines.length;
-    this.#set(merge(this.lines, [message]));
+    const whole = { ...message, attachments: message.attachments ?? [] }; // told before there were any
+    this.#set(merge(this.lines, [whole]));
     if (this.lines.length > known && message.author?.id !== this.author().id) this.emit("arrived", message);
   }
 

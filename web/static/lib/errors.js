@@ -28,6 +28,8 @@ export const SENTENCES = Object.freeze({
   left: "You left the meeting.",
   link_lost: "The connection was lost.",
   room_gap: "A message of the server was missed.",
+  file_empty: "The file is empty.",
+  upload_failed: "The file did not arrive. Remove it, and try again.",
   timeout: "The server did not answer in time. Try again.",
   bad_response: "The server answered in a way this page does not understand. Reload the page.",
 });
@@ -50,6 +52,14 @@ export class ParleyError extends Error {
     /** For the end of a stay on a node: what can work next. */
     this.retry = retry;
   }
+}
+
+/**
+ * The sentence to show where there is no form with fields: what is wrong with the first of them, if any is.
+ * @param {ParleyError} error
+ */
+export function sentenceOf(error) {
+  return Object.values(error.fields)[0] ?? error.message;
 }
 
 /**

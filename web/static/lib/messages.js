@@ -11,7 +11,7 @@
 
 /**
  * Put messages from the server into the list. A message already there is not doubled, and one that
- * confirms a pending line (same author and text, as events carry no client id) takes its place.
+ * confirms a pending line (same author, text and files, as events carry no client id) takes its place.
  * @param {Line[]} lines @param {Message[]} messages in any order @returns {Line[]}
  */
 export function merge(lines, messages) {
@@ -19,7 +19,7 @@ export function merge(lines, messages) {
   for (const message of messages) {
     if (merged.some((line) => line.id === message.id)) continue;
     const mine = merged.findIndex(
-      (line) => line.pending && line.text === message.text && line.author?.id === message.author?.id,
+      (line) => line.pending && saysTheSame(line, message) && line.author?.id === message.author?.id,
     );
     merged =
       mine < 0 ? [...merged, message] : merged.with(mine, { ...message, client_id: merged[mine]?.client_id });
@@ -63,6 +63,12 @@ export function fail(lines, clientId, reason) {
   return lines.map((line) =>
     line.client_id === clientId && line.pending ? { ...line, pending: false, failed: reason } : line,
   );
+}
+
+/** @param {Message} one @param {Message} other */
+function saysTheSame(one, other) {
+  const ids = (/** @type {Message} */ { attachments }) => attachments.map(({ id }) => id).join();
+  return one.text === other.text && ids(one) === ids(other);
 }
 
 /**

@@ -1,7 +1,9 @@
 /** The chat: reading, writing, paging back; unread lines are counted while nobody looks. */
 
+import { AttachmentTray, attachmentLink } from "./attachments.js";
 import { find, make } from "./dom.js";
 import { piecesOf } from "./links.js";
+import { toast } from "./toast.js";
 
 /**
  * @typedef {import("../lib/meeting.js").Meeting} Meeting
@@ -35,6 +37,7 @@ export class ChatPanel {
     this.onUnread = onUnread;
     this.#chat.on("lines", () => this.#draw());
     this.#chat.on("arrived", () => this.#count());
+    new AttachmentTray(this.#chat.uploads, this.#panel, this.#form);
     this.#older.onclick = () => this.#showOlder();
     this.#form.onsubmit = (event) => this.#send(event);
     this.#input.onkeydown = (event) => {
@@ -57,10 +60,15 @@ export class ChatPanel {
   /** @param {Event} event */
   #send(event) {
     event.preventDefault();
+    if (this.#chat.uploads.busy) {
+      toast("Files are still on their way; send when they have arrived.");
+      return;
+    }
     const text = this.#input.value.trim();
-    if (text === "") return;
+    const attachments = this.#chat.uploads.take();
+    if (text === "" && attachments.length === 0) return;
     this.#input.value = "";
-    void this.#chat.say(text);
+    void this.#chat.say(text, attachments);
     this.#toEnd();
   }
 
@@ -121,7 +129,10 @@ export class ChatPanel {
       time,
     );
     const text = make("div", { className: "text" }, ...piecesOf(line.text).map(piece));
+    text.hidden = line.text === "";
+    const files = line.attachments.map((each) => attachmentLink(each, this.#chat.fileUrl(each)));
     const element = make("li", { className: "line", dataset: { testid: "chat-message" } }, head, text);
+    if (!line.pending) element.append(...files);
     element.classList.toggle("mine", mine);
     element.classList.toggle("pending", line.pending ?? false);
     element.classList.toggle("failed", line.failed !== undefined);
@@ -131,7 +142,7 @@ export class ChatPanel {
 
   /** @param {Line} line */
   #failure(line) {
-    const again = () => void this.#chat.say(line.text, line.client_id);
+    const again = () => void this.#chat.say(line.text, line.attachments, line.client_id);
     const button = make("button", { type: "button", onclick: again }, "Send again");
     return make("div", { className: "why" }, `Not sent. ${line.failed}`, button);
   }

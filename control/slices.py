@@ -1,0 +1,110 @@
+"""The slices for people, each given what it needs."""
+
+from dataclasses import dataclass
+
+from control.accounts.access import Access
+from control.accounts.routes import AccountLimits, AccountRoutes
+from control.accounts.service import Accounts
+from control.accounts.tokens import AccessTokens
+from control.api_keys.routes import ApiKeyRoutes
+from control.api_keys.service import ApiKeys
+from control.attachments.routes import AttachmentRoutes
+from control.chat.posting import Posting
+from control.chat.routes import ChatRoutes
+from control.chat.service import Chat
+from control.edge.endpoint import Endpoint
+from control.events.routes import EventRoutes
+from control.events.sockets import Sockets
+from control.ground import Ground
+from control.idempotency.service import Idempotency
+from control.join.routes import JoinRoutes
+from control.join.service import Joining
+from control.meetings.lookup import Lookup
+from control.meetings.routes import MeetingRoutes
+from control.meetings.service import Meetings
+from control.people.members import Members
+from control.people.routes import PeopleRoutes
+from control.rates import Buckets, Rate
+from control.recordings.routes import RecordingRoutes
+
+
+@dataclass(frozen=True)
+class Common:
+    """What several slices have in common."""
+
+    tokens: AccessTokens
+    access: Access
+    keys: ApiKeys
+    lookup: Lookup
+    members: Members
+    chat: Chat
+    posting: Posting
+    sockets: Sockets
+
+
+def common_of(ground: Ground) -> Common:
+    """Return what the slices share."""
+    settings, clock, shards = ground.settings, ground.clock, ground.shards
+    rates, limits = settings.rates, settings.limits
+    tokens = AccessTokens(
+        ground.secrets.session, clock, account_s=settings.access_token_s, guest_s=settings.guest_token_s
+    )
+    access, lookup = Access(tokens), Lookup(shards, Buckets(rates.guess_per_address, clock))
+    chat = Chat(clock, ground.events, ground.files.attachments)
+    return Common(
+        tokens=tokens,
+        access=access,
+        keys=ApiKeys(clock, limits.api_keys_each),
+        lookup=lookup,
+        members=Members(shards, lookup, access),
+        chat=chat,
+        posting=Posting(shards, chat, ground.files.attachments, Buckets(rates.chat_per_author, clock)),
+        sockets=Sockets(limits, ground.metrics),
+    )
+
+
+def endpoints(ground: Ground, common: Common) -> list[Endpoint]:
+    """Return the endpoints of all slices."""
+    slices = (*_of_accounts(ground, common), *_of_meetings(ground, common), *_inside_meetings(ground, common))
+    return [endpoint for part in slices for endpoint in part.table()]
+
+
+def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyRoutes]:
+    settings, first = ground.settings, ground.shards.first
+    accounts = Accounts(ground.clock, ground.secrets.session, refresh_s=settings.refresh_token_s)
+    limits = AccountLimits(settings.rates, ground.clock)
+    return (
+        AccountRoutes(first, accounts, ground.passwords, common.tokens, common.access, limits),
+        ApiKeyRoutes(first, common.keys, common.access, _buckets(ground, settings.rates.key_per_account)),
+    )
+
+
+def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, JoinRoutes]:
+    settings, clock, rates = ground.settings, ground.clock, ground.settings.rates
+    meetings = Meetings(clock, ground.events, common.chat, ground.commands)
+    joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s)
+    creations, joins = _buckets(ground, rates.create_per_account), _buckets(ground, rates.join_per_address)
+    idempotency = Idempotency(clock, settings.idempotency_s)
+    return (
+        MeetingRoutes(ground.shards, meetings, common.lookup, common.access, creations, idempotency),
+        JoinRoutes(ground.shards, joining, common.lookup, common.access, common.tokens, joins),
+    )
+
+
+def _inside_meetings(
+    ground: Ground, common: Common
+) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes]:
+    shards, members, rates, files = ground.shards, common.members, ground.settings.rates, ground.files
+    uploads = _buckets(ground, rates.upload_per_author)
+    downloads = _buckets(ground, rates.download_per_author)
+    return (
+        ChatRoutes(shards, common.posting, members),
+        AttachmentRoutes(shards, files.attachments, members, uploads, downloads),
+        RecordingRoutes(shards, files.recordings, common.access, members, downloads),
+        PeopleRoutes(shards, members),
+        EventRoutes(ground.events, members, common.sockets),
+    )
+
+
+def _buckets(ground: Ground, rate: Rate) -> Buckets:
+    return Buckets(rate, ground.clock)
