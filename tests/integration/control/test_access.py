@@ -44,6 +44,15 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/meetings/{code}/join"): Rule(200, {}, {"name": "x"}),
     ("GET", "/api/meetings/{code}/messages"): Rule(200, MEMBERS),
     ("POST", "/api/meetings/{code}/messages"): Rule(201, MEMBERS, {"text": "x", "client_id": "x"}),
+    ("POST", "/api/meetings/{code}/attachments"): Rule(
+        201, MEMBERS, {"name": "x", "type": "text/plain", "size": 1}
+    ),
+    ("GET", "/api/meetings/{code}/attachments/{id}"): Rule(404, MEMBERS),
+    ("GET", "/api/meetings/{code}/recordings"): Rule(200, MEMBERS),
+    ("GET", "/api/meetings/{code}/recordings/{id}"): Rule(404, MEMBERS),
+    ("DELETE", "/api/meetings/{code}/recordings/{id}"): Rule(404, ACCOUNTS | {STRANGER: 403, MEMBER: 403}),
+    ("POST", "/api/objects/{grant}"): Rule(403, {}),
+    ("GET", "/api/objects/{grant}"): Rule(403, {}),
     ("GET", "/api/meetings/{code}/people"): Rule(200, MEMBERS),
     ("GET", "/api/meetings/{code}/events"): Rule(
         400, MEMBERS
