@@ -9,8 +9,9 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from aiobotocore.session import get_session
@@ -139,18 +140,30 @@ class RadosGateway:
             if process is not None:
                 process.kill()
 
-    async def make_bucket(self) -> str:
-        """Make an empty bucket and return its address."""
-        name = f"test-{uuid4().hex}"
-        async with get_session().create_client(
+    def client(self) -> AbstractAsyncContextManager[Any]:
+        """Return an S3 client of the user's."""
+        return get_session().create_client(
             "s3",
             endpoint_url=self.url,
             region_name="us-east-1",
             aws_access_key_id=self.key,
             aws_secret_access_key=self.secret,
-        ) as client:
+        )
+
+    async def make_bucket(self) -> str:
+        """Make an empty bucket and return its address."""
+        name = f"test-{uuid4().hex}"
+        async with self.client() as client:
             await client.create_bucket(Bucket=name)
         return f"{self.url}/{name}"
+
+    async def empty(self, bucket: str) -> None:
+        """Delete all objects of the bucket with this name."""
+        async with self.client() as client:
+            async for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+                found = [{"Key": each["Key"]} for each in page.get("Contents", ())]
+                if found:
+                    await client.delete_objects(Bucket=bucket, Delete={"Objects": found})
 
 
 @contextmanager

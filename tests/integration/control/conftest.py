@@ -141,12 +141,23 @@ def gateway() -> Iterator[RadosGateway]:
 
 
 @pytest.fixture(params=["folder", "s3"])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """An empty place for objects, of each kind there is."""
+async def place(request: pytest.FixtureRequest, tmp_path: Path, buckets: list[Place]) -> AsyncIterator[Place]:
+    """An empty place for objects, of each kind there is; one bucket serves all tests."""
     folder = tmp_path / "data" / "objects"
     if request.param == "folder":
-        return Place(folder)
-    return await bucket_of(request.getfixturevalue("gateway"), folder)
+        yield Place(folder)
+        return
+    gateway: RadosGateway = request.getfixturevalue("gateway")
+    if not buckets:
+        buckets.append(await bucket_of(gateway, folder))
+    place = dataclasses.replace(buckets[0], folder=folder)
+    yield place
+    await gateway.empty(place.settings["s3_url"].name)
+
+
+@pytest.fixture(scope="session")
+def buckets() -> list[Place]:
+    return []
 
 
 async def bucket_of(gateway: RadosGateway, folder: Path) -> Place:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiobotocore.session import get_session
 from yarl import URL
 
 from control.objects.port import Form
@@ -30,13 +29,7 @@ class Place:
         if self.gateway is None:
             found = [path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file()]
             return sorted({path.parent.as_posix() for path in found})
-        async with get_session().create_client(
-            "s3",
-            endpoint_url=self.gateway.url,
-            region_name="us-east-1",
-            aws_access_key_id=self.gateway.key,
-            aws_secret_access_key=self.gateway.secret,
-        ) as client:
+        async with self.gateway.client() as client:
             bucket = self.settings["s3_url"].name
             listed = await client.list_objects_v2(Bucket=bucket)
             uploads = await client.list_multipart_uploads(Bucket=bucket)
