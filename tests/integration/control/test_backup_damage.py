@@ -11,10 +11,23 @@ from control.backup.folder import FolderArchive
 from control.backup.problems import Damaged
 from control.backup.reading import verify
 from control.backup.schema import Column, File, Table, TableFile
-from tests.integration.control.backups import back_up, backup_of_v0001, parley, restore, sealed, start_on
+from tests.integration.control.backups import (
+    V0001,
+    back_up,
+    backup_of_v0001,
+    parley,
+    restore,
+    sealed,
+    start_on,
+)
 from tests.integration.control.conftest import MakeDatabases, Start
 from tests.integration.control.harness import rows
 from tests.integration.control.test_shards import meeting_on
+
+TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master",
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+}
 
 
 def no_rows(table: str, *columns: str) -> TableFile:
@@ -75,6 +88,21 @@ async def test_a_manifest_that_was_altered_opens_nothing(
     assert rows(anew, "SELECT name FROM sqlite_master") == []
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("how_many", [0, 2])
+async def test_rows_that_contradict_each_other_are_refused(
+    make: MakeDatabases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, how_many: int
+) -> None:
+    """A meeting without its host, and two accounts of one address, in files that are whole."""
+    columns, (account,) = V0001["accounts"]
+    accounts = [(str(number) * 32, *account[1:]) for number in range(how_many)]
+    monkeypatch.setitem(V0001, "accounts", (columns, accounts))
+    (anew,) = make(kind, 1)
+    ended = await restore(tmp_path, await backup_of_v0001(tmp_path / "old"), [anew])
+    assert (ended.code, "Error: the backup is damaged: " in ended.err) == (3, True), ended.err
+    assert rows(anew, TABLES[kind]) == []
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "longer", "missing", "rows"])
 async def test_damage_is_told_by_file_and_nothing_is_restored(
     start: Start, make: MakeDatabases, databases: list[sqlalchemy.URL], tmp_path: Path, damage: str
@@ -91,11 +119,7 @@ async def test_damage_is_told_by_file_and_nothing_is_restored(
         await restore(tmp_path, backup, anew),
     ):
         assert (ended.code, f"the backup is damaged: {name}: " in ended.err) == (3, True), ended.err
-    tables = {
-        "sqlite": "SELECT name FROM sqlite_master",
-        "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace",
-    }
-    assert [rows(url, tables[url.get_backend_name()]) for url in anew] == [[], []]
+    assert [rows(url, TABLES[url.get_backend_name()]) for url in anew] == [[], []]
 
 
 def harm(backup: Path, name: str, damage: str) -> None:
