@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from control import cli
 from control.backup.problems import Damaged, Unfit
@@ -74,6 +74,8 @@ def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         _end(f"the backup is damaged: {error}", DAMAGED)
     except Unfit as error:
         _end(str(error), UNFIT)
+    except (DataError, IntegrityError) as error:
+        _end(f"the backup is damaged: a database refuses its rows: {error.orig}", DAMAGED)
     except SQLAlchemyError as error:
         _end(f"a database: {getattr(error, 'orig', None) or error}", 1)
     except (Away, OSError, Unreachable) as error:

@@ -41,7 +41,7 @@ class Table(_Strict, frozen=True):
     """A table, with what its rows are made of."""
 
     name: Name
-    columns: tuple[Column, ...]
+    columns: Annotated[tuple[Column, ...], Meta(min_length=1)]
 
 
 class TableFile(_Strict, frozen=True):

@@ -11,10 +11,23 @@ from control.backup.folder import FolderArchive
 from control.backup.problems import Damaged
 from control.backup.reading import verify
 from control.backup.schema import Column, File, Table, TableFile
-from tests.integration.control.backups import back_up, backup_of_v0001, parley, restore, sealed, start_on
+from tests.integration.control.backups import (
+    V0001,
+    back_up,
+    backup_of_v0001,
+    parley,
+    restore,
+    sealed,
+    start_on,
+)
 from tests.integration.control.conftest import MakeDatabases, Start
 from tests.integration.control.harness import rows
 from tests.integration.control.test_shards import meeting_on
+
+TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master",
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+}
 
 
 def no_rows(table: str, *columns: str) -> TableFile:
@@ -32,47 +45,34 @@ def no_rows(table: str, *columns: str) -> TableFile:
         ({"revision": None}, 3, "manifest.json"),
         ({"path": "/etc/passwd"}, 3, "unknown field"),
         ({"databases": [[{"table": {"name": "../../x", "columns": []}}]]}, 3, "manifest.json"),
-        (
-            {
-                "databases": [
-                    [
-                        TableFile(
-                            Table("alembic_version", (Column("version_num", "text", False),)),
-                            0,
-                            File(0, "0" * 64),
-                        )
-                    ]
-                ]
-            },
-            3,
-            "no table",
-        ),
-        (
-            {
-                "databases": [
-                    [TableFile(Table("accounts", (Column("id", "text", False),)), 0, File(0, "0" * 64))]
-                ]
-            },
-            3,
-            "no table",
-        ),
         ({"databases": [[no_rows("alembic_version", "version_num")]]}, 3, "no table"),
         ({"databases": [[no_rows("accounts", "id")]]}, 3, "no table"),
-        ({"databases": [[no_rows("nothing")]]}, 3, "no table"),
+        ({"databases": [[no_rows("nothing", "id")]]}, 3, "no table"),
+        ({"databases": [[no_rows("nothing")]]}, 3, "manifest.json"),
     ],
 )
 async def test_a_manifest_that_was_altered_opens_nothing(
-    make: MakeDatabases,
-    database: sqlalchemy.URL,
-    tmp_path: Path,
-    changed: dict[str, Any],
-    code: int,
-    why: str,
+    make: MakeDatabases, tmp_path: Path, changed: dict[str, Any], code: int, why: str
 ) -> None:
     (anew,) = make("sqlite", 1)
     ended = await restore(tmp_path, await backup_of_v0001(tmp_path / "old", **changed), [anew])
     assert (ended.code, why in ended.err) == (code, True), ended.err
     assert rows(anew, "SELECT name FROM sqlite_master") == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("how_many", [0, 2])
+async def test_rows_that_contradict_each_other_are_refused(
+    make: MakeDatabases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, how_many: int
+) -> None:
+    """A meeting without its host, and two accounts of one address, in files that are whole."""
+    columns, (account,) = V0001["accounts"]
+    accounts = [(str(number) * 32, *account[1:]) for number in range(how_many)]
+    monkeypatch.setitem(V0001, "accounts", (columns, accounts))
+    (anew,) = make(kind, 1)
+    ended = await restore(tmp_path, await backup_of_v0001(tmp_path / "old"), [anew])
+    assert (ended.code, "Error: the backup is damaged: " in ended.err) == (3, True), ended.err
+    assert rows(anew, TABLES[kind]) == []
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "longer", "missing", "rows"])
@@ -91,11 +91,7 @@ async def test_damage_is_told_by_file_and_nothing_is_restored(
         await restore(tmp_path, backup, anew),
     ):
         assert (ended.code, f"the backup is damaged: {name}: " in ended.err) == (3, True), ended.err
-    tables = {
-        "sqlite": "SELECT name FROM sqlite_master",
-        "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace",
-    }
-    assert [rows(url, tables[url.get_backend_name()]) for url in anew] == [[], []]
+    assert [rows(url, TABLES[url.get_backend_name()]) for url in anew] == [[], []]
 
 
 def harm(backup: Path, name: str, damage: str) -> None:
