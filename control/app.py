@@ -53,6 +53,10 @@ from control.settings import Settings
 from control.shards.shards import Shards
 from control.socket_io.answering import Rules
 from control.socket_io.routes import SocketIoRoutes
+from control.webhooks.routes import WebhookRoutes
+from control.webhooks.service import Webhooks
+from control.webhooks.subscribers import Subscribers
+from control.webhooks.targets import targets_of
 from control.work import Work, handlers
 
 log = logging.getLogger(__name__)
@@ -72,6 +76,8 @@ class Ground:
     fanout: Fanout
     relay: Relay | None
     jobs: Jobs
+    subscribers: Subscribers
+    webhooks: Webhooks
     passwords: Passwords
 
 
@@ -84,6 +90,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     secrets, relay = load_secrets(settings.data), None
     if settings.redis_url:
         relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
+    jobs, subscribers = Jobs(clock), Subscribers(shards.first)
     ground = Ground(
         settings=settings,
         clock=clock,
@@ -92,10 +99,12 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
         shards=shards,
         fanout=fanout,
         relay=relay,
-        jobs=Jobs(clock),
+        jobs=jobs,
+        subscribers=subscribers,
+        webhooks=Webhooks(jobs, subscribers, clock, limits.webhooks_each),
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
     )
-    events = Events(shards, fanout, (relay or fanout).announce, limits.event_history)
+    events = Events(shards, fanout, (relay or fanout).announce, ground.webhooks.follow, limits.event_history)
     commands = Commands(clock)
     nodes = Nodes(shards, clock, People(events), commands, metrics, lease_s=settings.node_lease_s)
     edge = Edge(settings, metrics, COOKIES)
@@ -126,7 +135,7 @@ def _serve_people(app: web.Application, ground: Ground, events: Events, commands
     lookup = Lookup(shards, Buckets(rates.guess_per_address, clock))
     members = Members(shards, lookup, access)
     chat = Chat(clock, events)
-    meetings = Meetings(clock, events, chat, commands)
+    meetings = Meetings(clock, events, chat, commands, ground.webhooks)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
     sockets, posts = Sockets(settings.limits, ground.metrics), Buckets(rates.chat_per_author, clock)
     rules = Rules(shards, members, chat, posts, settings.limits, ground.metrics)
@@ -142,6 +151,7 @@ def _serve_people(app: web.Application, ground: Ground, events: Events, commands
         ChatRoutes(shards, chat, members, posts),
         PeopleRoutes(shards, members),
         EventRoutes(events, members, sockets),
+        _webhook_routes(ground, access),
     )
     endpoints = [endpoint for part in slices for endpoint in part.table()]
     endpoints += OpenApiRoutes(endpoints).table()
@@ -151,6 +161,18 @@ def _serve_people(app: web.Application, ground: Ground, events: Events, commands
     app.router.add_routes(socket_io.table())
     app.cleanup_ctx.append(socket_io.live)
     app.on_shutdown.append(socket_io.dismiss)
+
+
+def _webhook_routes(ground: Ground, access: Access) -> WebhookRoutes:
+    settings = ground.settings
+    return WebhookRoutes(
+        ground.shards.first,
+        ground.webhooks,
+        targets_of(settings),
+        access,
+        ground.secrets.session,
+        Buckets(settings.rates.create_per_account, ground.clock),
+    )
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:
@@ -204,13 +226,15 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
         ground.settings,
         [*ground.shards],
         ground.jobs,
-        handlers(ground.settings, ground.clock),
+        handlers(ground.settings, ground.shards.first, ground.jobs, ground.clock, ground.secrets.session),
         ground.clock,
         ground.metrics,
     ).in_control()
+    work.append(ground.subscribers)
     stop = asyncio.Event()
     try:
         await ground.shards.prepare(ground.settings.database_wait_s)
+        await ground.subscribers.refresh()
         tasks += [
             asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(nodes, stop)),

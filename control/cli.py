@@ -189,6 +189,35 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     LIFE,
     "How long jobs are kept that were given up.",
 )
+@_option(
+    "--webhooks-private",
+    "PARLEY_WEBHOOKS_PRIVATE",
+    "webhooks_private",
+    click.BOOL,
+    "Whether webhooks may lead into private networks.",
+)
+@_option(
+    "--webhook-timeout-s",
+    "PARLEY_WEBHOOK_TIMEOUT_S",
+    "webhook_timeout_s",
+    SECONDS,
+    "How long a webhook's endpoint may take to answer.",
+)
+@_option(
+    "--webhook-patience-s",
+    "PARLEY_WEBHOOK_PATIENCE_S",
+    "webhook_patience_s",
+    LIFE,
+    "An endpoint that has taken nothing for so long is disabled.",
+)
+@_option("--max-webhooks", "PARLEY_MAX_WEBHOOKS", "webhooks_each", COUNT, "Webhooks of one account.")
+@_option(
+    "--webhook-history",
+    "PARLEY_WEBHOOK_HISTORY",
+    "webhook_history",
+    COUNT,
+    "Deliveries kept of each webhook, to be sent again.",
+)
 @_option("--max-mail-files", "PARLEY_MAX_MAIL_FILES", "mail_files", COUNT, "Messages in the data folder.")
 @_option(
     "--public-url",

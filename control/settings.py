@@ -51,6 +51,8 @@ class Limits:
     password_queue: int = 64
     mail_files: int = 10_000
     api_keys_each: int = 20
+    webhooks_each: int = 10
+    webhook_history: int = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,9 @@ class Settings:
     smtp_starttls: str = "offered"
     smtp_timeout_s: float = 20.0
     mail_from: str | None = None
+    webhooks_private: bool = False
+    webhook_timeout_s: float = 10.0
+    webhook_patience_s: int = 3 * 24 * 3600
     public_url: URL | None = None
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE

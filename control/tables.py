@@ -11,7 +11,8 @@ from control.meetings import store as meetings
 from control.nodes import store as nodes
 from control.people import store as people
 from control.shards import store as shards
+from control.webhooks import store as webhooks
 
-SLICES = (accounts, api_keys, chat, events, idempotency, jobs, meetings, nodes, people, shards)
+SLICES = (accounts, api_keys, chat, events, idempotency, jobs, meetings, nodes, people, shards, webhooks)
 
 metadata = Base.metadata

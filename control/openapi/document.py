@@ -82,6 +82,7 @@ _ADMITTED: dict[Who, tuple[Json, ...]] = {
 IN_PATHS: dict[str, str] = {
     "code": "A meeting's code, such as `abcd-efgh-jkmn`.",
     "key": "An API key's `id`.",
+    "webhook": "A webhook's `id`.",
 }
 REPEATABLE: Json = {
     "name": IDEMPOTENCY_KEY,
