@@ -190,11 +190,7 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "How long jobs are kept that were given up.",
 )
 @_option(
-    "--webhooks-private",
-    "PARLEY_WEBHOOKS_PRIVATE",
-    "webhooks_private",
-    click.BOOL,
-    "Whether webhooks may lead into private networks.",
+    "--webhooks-private", "PARLEY_WEBHOOKS_PRIVATE", "webhooks_private", click.BOOL, "Allow private targets."
 )
 @_option(
     "--webhook-timeout-s",
