@@ -139,14 +139,16 @@ async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
         ground.settings,
         [*ground.shards],
         ground.jobs,
-        handlers(ground.settings, ground.clock),
+        handlers(ground.settings, ground.shards.first, ground.jobs, ground.clock, ground.secrets.session),
         ground.clock,
         ground.metrics,
     ).in_control()
+    work.append(ground.subscribers)
     stop = asyncio.Event()
     try:
         await ground.shards.prepare(ground.settings.database_wait_s)
         await ground.files.objects.prepare(ground.settings.s3_wait_s)
+        await ground.subscribers.refresh()
         tasks += [
             asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(nodes, stop)),

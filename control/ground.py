@@ -15,6 +15,8 @@ from control.metrics import Metrics
 from control.nodes.commands import Commands
 from control.settings import Settings
 from control.shards.shards import Shards
+from control.webhooks.service import Webhooks
+from control.webhooks.subscribers import Subscribers
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Ground:
     fanout: Fanout
     relay: Relay | None
     jobs: Jobs
+    subscribers: Subscribers
+    webhooks: Webhooks
     passwords: Passwords
     files: Files
     events: Events
@@ -43,6 +47,9 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
     fanout = Fanout(limits.event_outbox)
     if settings.redis_url:
         relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
+    jobs, subscribers = Jobs(clock), Subscribers(shards.first)
+    webhooks = Webhooks(jobs, subscribers, clock, limits.webhooks_each)
+    announce = (relay or fanout).announce
     return Ground(
         settings=settings,
         clock=clock,
@@ -51,10 +58,12 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
         shards=shards,
         fanout=fanout,
         relay=relay,
-        jobs=Jobs(clock),
+        jobs=jobs,
+        subscribers=subscribers,
+        webhooks=webhooks,
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
         files=Files(settings, clock, secrets, metrics),
-        events=Events(shards, fanout, (relay or fanout).announce, limits.event_history),
+        events=Events(shards, fanout, announce, webhooks.follow, limits.event_history),
         commands=Commands(clock),
     )
 

@@ -191,6 +191,14 @@ OF_BOUNDS = together(
         RATE,
         "Messages of one author in one meeting.",
     ),
+    option("--max-webhooks", "PARLEY_MAX_WEBHOOKS", "webhooks_each", COUNT, "Webhooks of one account."),
+    option(
+        "--webhook-history",
+        "PARLEY_WEBHOOK_HISTORY",
+        "webhook_history",
+        COUNT,
+        "Deliveries kept of each webhook, to be sent again.",
+    ),
     option("--max-api-keys", "PARLEY_MAX_API_KEYS", "api_keys_each", COUNT, "API keys of one account."),
     option(
         "--rate-upload",

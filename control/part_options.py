@@ -152,6 +152,27 @@ OF_PARTS = together(
         "How long jobs are kept that were given up.",
     ),
     option(
+        "--webhooks-private",
+        "PARLEY_WEBHOOKS_PRIVATE",
+        "webhooks_private",
+        click.BOOL,
+        "Allow webhooks to private addresses.",
+    ),
+    option(
+        "--webhook-timeout-s",
+        "PARLEY_WEBHOOK_TIMEOUT_S",
+        "webhook_timeout_s",
+        SECONDS,
+        "How long a webhook's endpoint may take to answer.",
+    ),
+    option(
+        "--webhook-patience-s",
+        "PARLEY_WEBHOOK_PATIENCE_S",
+        "webhook_patience_s",
+        LIFE,
+        "An endpoint that has taken nothing for so long is disabled.",
+    ),
+    option(
         "--s3-url",
         "PARLEY_S3_URL",
         "s3_url",

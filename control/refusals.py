@@ -30,6 +30,7 @@ class Reason(StrEnum):
     TOO_MANY_KEYS = "too_many_keys"
     REQUEST_IN_PROGRESS = "request_in_progress"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    TOO_MANY_WEBHOOKS = "too_many_webhooks"
     RATE_LIMITED = "rate_limited"
     NO_NODE = "no_node"
     OVERLOADED = "overloaded"
@@ -57,6 +58,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.TOO_MANY_KEYS: "The account has as many API keys as it may have; revoke one first.",
     Reason.REQUEST_IN_PROGRESS: "The same request is still being worked on; try again in a moment.",
     Reason.IDEMPOTENCY_KEY_REUSED: "Another request was sent with this Idempotency-Key; use a new one.",
+    Reason.TOO_MANY_WEBHOOKS: "The account has as many webhooks as it may have; remove one first.",
     Reason.RATE_LIMITED: "Too many attempts in a short time; wait a little and try again.",
     Reason.NO_NODE: "No media server is available right now; try again in a moment.",
     Reason.OVERLOADED: "The server is busy; try again in a moment.",

@@ -57,6 +57,8 @@ class Limits:
     files_each: int = 10
     uploads: int = 64
     meeting_files_bytes: int = 1024 * 1024 * 1024
+    webhooks_each: int = 10
+    webhook_history: int = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,9 @@ class Settings:
     download_life_s: int = 5 * 60
     retention_days: int | None = None
     sweep_s: float = 60.0
+    webhooks_private: bool = False
+    webhook_timeout_s: float = 10.0
+    webhook_patience_s: int = 3 * 24 * 3600
     public_url: URL | None = None
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE

@@ -26,6 +26,8 @@ from control.people.members import Members
 from control.people.routes import PeopleRoutes
 from control.rates import Buckets, Rate
 from control.recordings.routes import RecordingRoutes
+from control.webhooks.routes import WebhookRoutes
+from control.webhooks.targets import targets_of
 
 
 @dataclass(frozen=True)
@@ -69,19 +71,22 @@ def endpoints(ground: Ground, common: Common) -> list[Endpoint]:
     return [endpoint for part in slices for endpoint in part.table()]
 
 
-def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyRoutes]:
+def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyRoutes, WebhookRoutes]:
     settings, first = ground.settings, ground.shards.first
     accounts = Accounts(ground.clock, ground.secrets.session, refresh_s=settings.refresh_token_s)
     limits = AccountLimits(settings.rates, ground.clock)
+    targets, secret = targets_of(settings), ground.secrets.session
+    creations = _buckets(ground, settings.rates.create_per_account)
     return (
         AccountRoutes(first, accounts, ground.passwords, common.tokens, common.access, limits),
         ApiKeyRoutes(first, common.keys, common.access, _buckets(ground, settings.rates.key_per_account)),
+        WebhookRoutes(first, ground.webhooks, targets, common.access, secret, creations),
     )
 
 
 def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, JoinRoutes]:
     settings, clock, rates = ground.settings, ground.clock, ground.settings.rates
-    meetings = Meetings(clock, ground.events, common.chat, ground.commands)
+    meetings = Meetings(clock, ground.events, common.chat, ground.commands, ground.webhooks)
     joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s)
     creations, joins = _buckets(ground, rates.create_per_account), _buckets(ground, rates.join_per_address)
     idempotency = Idempotency(clock, settings.idempotency_s)

@@ -14,6 +14,7 @@ from control.objects import store as objects
 from control.people import store as people
 from control.recordings import store as recordings
 from control.shards import store as shards
+from control.webhooks import store as webhooks
 
 SLICES = (
     accounts,
@@ -29,6 +30,7 @@ SLICES = (
     people,
     recordings,
     shards,
+    webhooks,
 )
 
 metadata = Base.metadata

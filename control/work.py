@@ -21,6 +21,8 @@ from control.mail.service import Mail
 from control.mail.smtp import SmtpMailer, parsed_server
 from control.metrics import Metrics
 from control.settings import Settings
+from control.webhooks.delivery import Deliveries
+from control.webhooks.schema import Announce, Deliver
 
 NOBODY = "parley@localhost"
 """Whom messages are from that only lie in a folder."""
@@ -36,10 +38,15 @@ class Loop(Protocol):
         """Let `run` end after what it is doing."""
 
 
-def handlers(settings: Settings, clock: Clock) -> Handlers:
-    """Return who does which kind of job."""
+def handlers(settings: Settings, accounts: Database, jobs: Jobs, clock: Clock, secret: bytes) -> Handlers:
+    """Return who does which kind of job. `accounts` is the database of those, `secret` the house's own."""
     sender = parsed_sender(settings.mail_from or NOBODY)
-    return {SendMail: Mail(_mailer(settings), sender, clock).send}
+    deliveries = Deliveries(accounts, jobs, settings, clock, secret)
+    return {
+        SendMail: Mail(_mailer(settings), sender, clock).send,
+        Announce: deliveries.announce,
+        Deliver: deliveries.deliver,
+    }
 
 
 def _mailer(settings: Settings) -> Mailer:

@@ -18,6 +18,7 @@ from control.ground import shards_of
 from control.health import HealthRoutes
 from control.jobs.attempts import Handlers
 from control.jobs.service import Jobs
+from control.keys import ensure_secrets, load_secrets
 from control.metrics import Metrics
 from control.settings import Settings
 from control.shards.shards import Shards
@@ -26,11 +27,13 @@ from control.work import Work, handlers
 log = logging.getLogger(__name__)
 
 
-def build(settings: Settings, amqp_url: str, handlers: Handlers) -> web.Application:
-    """Return the application, which answers to operators alone and works in the background."""
-    metrics = Metrics()
-    shards = shards_of(settings)
-    work = Work(settings, [*shards], Jobs(utc_now), handlers, utc_now, metrics)
+def build(settings: Settings, amqp_url: str, others: Handlers) -> web.Application:
+    """Return the application, which answers to operators alone; it does jobs, also those of `others`."""
+    ensure_secrets(settings.data)
+    secrets, metrics = load_secrets(settings.data), Metrics()
+    shards, jobs = shards_of(settings), Jobs(utc_now)
+    ours = handlers(settings, shards.first, jobs, utc_now, secrets.session)
+    work = Work(settings, [*shards], jobs, {**ours, **others}, utc_now, metrics)
     app = web.Application(middlewares=Edge(settings, metrics, ()).middlewares)
     app.router.add_routes(HealthRoutes(shards, metrics, settings.metrics_from).table())
     set_up_templates(app)
@@ -59,7 +62,7 @@ def command(**options: Any) -> None:
     settings = cli.prepared(options)
     if settings.amqp_url is None:
         raise click.ClickException("without --amqp-url (PARLEY_AMQP_URL) control does all jobs by itself.")
-    app = build(settings, settings.amqp_url, handlers(settings, utc_now))
+    app = build(settings, settings.amqp_url, {})
     try:
         asyncio.run(run(app, settings.host, settings.worker_port))
     except Unreachable as error:

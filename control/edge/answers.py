@@ -35,6 +35,7 @@ STATUS: dict[Reason, int] = {
     Reason.EMAIL_TAKEN: 409,
     Reason.TOO_MANY_KEYS: 409,
     Reason.REQUEST_IN_PROGRESS: 409,
+    Reason.TOO_MANY_WEBHOOKS: 409,
     Reason.MEETING_ENDED: 410,
     Reason.FILE_GONE: 410,
     Reason.TOO_LARGE: 413,

@@ -1,6 +1,6 @@
 """Recording events, and reading them back in order."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from functools import partial
 
 import msgspec
@@ -16,22 +16,27 @@ from control.shards.shards import Shards
 BATCH = 100
 
 Announce = Callable[[str, Announcement], None]
+Follow = Callable[[AsyncSession, str, Frame], Awaitable[None]]
+"""Is told of a meeting's event in the transaction that records it."""
 
 
 class Events:
     """The feeds of all meetings; each keeps its last `kept` events. `announce` tells of one that lasts."""
 
-    def __init__(self, shards: Shards, fanout: Fanout, announce: Announce, kept: int) -> None:
+    def __init__(self, shards: Shards, fanout: Fanout, announce: Announce, follow: Follow, kept: int) -> None:
         self._shards = shards
         self._fanout = fanout
         self._announce = announce
+        self._follow = follow
         self._kept = kept
 
     async def record(self, session: AsyncSession, meeting_id: str, frame: Callable[[int], Frame]) -> int:
         """Add the event that `frame` makes of its number; listeners hear of it after the commit."""
         number = await store.next_number(session, meeting_id)
-        text = _text(frame(number))
+        event = frame(number)
+        text = _text(event)
         await store.add(session, Event(meeting_id=meeting_id, number=number, frame=text), self._kept)
+        await self._follow(session, meeting_id, event)
         after_commit(session, partial(self._announce, meeting_id, Announcement(number, text)))
         return number
 

@@ -42,23 +42,24 @@ class Upkeep:
     async def run(self) -> None:
         """Count and remove until stopped."""
         while not self._stop.is_set():
-            try:
-                await self.look()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("jobs could not be counted; trying again: %s", error)
+            await self.look()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_S):
                     await self._stop.wait()
 
     async def look(self) -> None:
-        """Count and remove once."""
+        """Count and remove once, in the databases that answer."""
         counts: Counter[str] = Counter()
         late_s = 0.0
         for database in self._databases:
-            await self._remove(database)
-            async with database.read() as session:
-                counts.update(await store.counts(session))
-                earliest = await store.earliest_due(session)
+            try:
+                await self._remove(database)
+                async with database.read() as session:
+                    counts.update(await store.counts(session))
+                    earliest = await store.earliest_due(session)
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("jobs could not be counted; trying again: %s", error)
+                continue
             if earliest is not None:
                 late_s = max(late_s, (self._clock() - earliest).total_seconds())
         for state in (State.WAITING, State.PUBLISHED, State.RUNNING, State.DEAD):

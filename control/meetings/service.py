@@ -14,16 +14,20 @@ from control.meetings.store import Meeting
 from control.nodes.commands import Commands
 from control.refusals import Reason, Refused
 from control.shards.ids import new_id
+from control.webhooks.service import Webhooks
 
 
 class Meetings:
     """The rules of meetings."""
 
-    def __init__(self, clock: Clock, events: Events, chat: Chat, commands: Commands) -> None:
+    def __init__(
+        self, clock: Clock, events: Events, chat: Chat, commands: Commands, webhooks: Webhooks
+    ) -> None:
         self._clock = clock
         self._events = events
         self._chat = chat
         self._commands = commands
+        self._webhooks = webhooks
 
     async def create(
         self, session: AsyncSession, shard: int, host: Account, *, title: str, guests_allowed: bool
@@ -41,6 +45,7 @@ class Meetings:
         await store.add(session, meeting)
         await feeds.open_feed(session, meeting.id)
         await self._chat.tell(session, meeting, f"Meeting created by {host.name}")
+        await self._webhooks.made(session, meeting)
         return meeting
 
     async def end(self, session: AsyncSession, meeting_id: str, account_id: str) -> Meeting:

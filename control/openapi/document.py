@@ -84,6 +84,7 @@ IN_PATHS: dict[str, str] = {
     "attachment": "An attachment's `id`.",
     "key": "An API key's `id`.",
     "recording": "A recording's `id`.",
+    "webhook": "A webhook's `id`.",
 }
 REPEATABLE: Json = {
     "name": IDEMPOTENCY_KEY,

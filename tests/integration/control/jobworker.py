@@ -4,8 +4,6 @@ import asyncio
 
 from control import cli
 from control.app import run
-from control.clock import utc_now
-from control.work import handlers
 from control.worker import build
 from tests.integration.control.jobbing import Hand
 
@@ -14,7 +12,7 @@ def main() -> None:
     context = cli.command.make_context("worker", [])
     settings = cli.prepared(context.params)
     assert settings.amqp_url is not None
-    app = build(settings, settings.amqp_url, {**handlers(settings, utc_now), **Hand().handlers})
+    app = build(settings, settings.amqp_url, Hand().handlers)
     asyncio.run(run(app, settings.host, settings.worker_port))
 
 

@@ -40,7 +40,7 @@ async def at(database: sqlalchemy.URL) -> AsyncIterator[Works]:
 async def sending(at: Works, data: Path, **options: Any) -> AsyncIterator[None]:
     """Have mail sent inside the block."""
     settings = Settings(data=data, jobs=JobSettings(jobs_poll_s=0.1), **options)
-    who = handlers(settings, at.clock)
+    who = handlers(settings, at.database, at.jobs, at.clock, bytes(32))
     work = Work(settings, [at.database], at.jobs, who, at.clock, at.metrics)
     async with going(work.in_control()):
         yield
