@@ -42,6 +42,12 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/keys"): Rule(201, ACCOUNTS, {"name": "x", "scopes": ["chat:read"]}),
     ("GET", "/api/keys"): Rule(200, ACCOUNTS),
     ("DELETE", "/api/keys/{key}"): Rule(404, ACCOUNTS),  # 404: allowed, but there is no such key
+    ("POST", "/api/webhooks"): Rule(422, ACCOUNTS, {}),
+    ("GET", "/api/webhooks"): Rule(200, ACCOUNTS),
+    ("DELETE", "/api/webhooks/{webhook}"): Rule(404, ACCOUNTS),
+    ("POST", "/api/webhooks/{webhook}/enable"): Rule(404, ACCOUNTS),
+    ("GET", "/api/webhooks/{webhook}/deliveries"): Rule(404, ACCOUNTS),
+    ("POST", "/api/webhooks/{webhook}/replay"): Rule(404, ACCOUNTS, {}),
     ("POST", "/api/meetings"): Rule(201, ACCOUNTS, {"title": "x"}),
     ("GET", "/api/meetings"): Rule(200, ACCOUNTS),
     ("GET", "/api/meetings/{code}"): Rule(200, {}),
