@@ -47,10 +47,11 @@ def store_of(settings: Settings, grants: Grants) -> Folder | S3:
     """Return the store of objects: the bucket set, else a folder in the data folder."""
     if settings.s3_url is None:
         return Folder(settings.data / "objects", grants)
-    return S3(_bucket(settings, settings.s3_url), settings.public_url)
+    return S3(bucket_of(settings, settings.s3_url), settings.public_url)
 
 
-def _bucket(settings: Settings, url: URL) -> Bucket:
+def bucket_of(settings: Settings, url: URL) -> Bucket:
+    """Return the bucket at the address, and the right to it that is set."""
     return Bucket(
         endpoint=url.origin(),
         name=url.name,

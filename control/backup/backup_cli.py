@@ -1,31 +1,36 @@
 """The command `backup`: make a backup of a system, or see whether one is whole."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from control.backup.archive import Archive, Shelf
 from control.backup.commands import EXIT_CODES, SYSTEM, opened, run, say
-from control.backup.folder import FolderArchive, FolderShelf
+from control.backup.places import Place, PlaceType, archive_at, shelf_at
 from control.backup.reading import verify
 from control.backup.taking import Taking, thin_out
 from control.clock import utc_now
 from control.settings import Settings
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
-
 
 @click.command("backup", params=[*SYSTEM], epilog=EXIT_CODES)
-@click.option("--to", "to", type=FOLDER, help="Folder of this system's backups: each is a folder in it.")
+@click.option(
+    "--to",
+    type=PlaceType(of_backup=False),
+    help="Where this system's backups are: a folder, or the address of a bucket.",
+)
 @click.option(
     "--keep", type=click.IntRange(min=1), help="Then remove all but so many of them; none if absent."
 )
 @click.option("--with-secrets", is_flag=True, help="Put the data folder's secrets into the backup as well.")
-@click.option("--verify", "to_verify", type=FOLDER, help="Make no backup, but see whether this one is whole.")
+@click.option(
+    "--verify",
+    "to_verify",
+    type=PlaceType(of_backup=True),
+    help="Make no backup, but see whether this one is whole.",
+)
 def command(
-    to: Path | None, keep: int | None, with_secrets: bool, to_verify: Path | None, **options: Any
+    to: Place | None, keep: int | None, with_secrets: bool, to_verify: Place | None, **options: Any
 ) -> None:
     """Make a backup, while control runs or not, and print where it is.
 
@@ -34,25 +39,27 @@ def command(
     of their passwords; with the secrets, all that it takes to pass for anybody. Keep them like the system.
     """
     if to is not None and to_verify is None:
-        run(partial(_back_up, Settings(**options), FolderShelf(to), keep, with_secrets))
+        run(partial(_back_up, Settings(**options), to, keep, with_secrets))
     elif to_verify is not None and (to, keep, with_secrets) == (None, None, False):
-        run(partial(_verify, FolderArchive(to_verify)))
+        run(partial(_verify, Settings(**options), to_verify))
     else:
         raise click.UsageError("Say --to, perhaps with --keep and --with-secrets, or --verify alone.")
 
 
-async def _back_up(settings: Settings, shelf: Shelf, keep: int | None, with_secrets: bool) -> None:
+async def _back_up(settings: Settings, to: Place, keep: int | None, with_secrets: bool) -> None:
     made_at = utc_now()
-    async with opened(settings) as (shards, objects), shelf.draft(made_at) as archive:
-        taking = Taking(shards, objects, settings.data, archive, say)
-        manifest = await taking.take(made_at, with_secrets=with_secrets)
-    click.echo(archive)
-    if keep is not None:
-        await thin_out(shelf, manifest.system, keep)
+    async with shelf_at(to, settings) as shelf:
+        async with opened(settings) as (shards, objects), shelf.draft(made_at) as archive:
+            taking = Taking(shards, objects, settings.data, archive, say)
+            manifest = await taking.take(made_at, with_secrets=with_secrets)
+        click.echo(archive)
+        if keep is not None:
+            await thin_out(shelf, manifest.system, keep)
 
 
-async def _verify(archive: Archive) -> None:
-    manifest = await verify(archive, say)
+async def _verify(settings: Settings, place: Place) -> None:
+    async with archive_at(place, settings) as archive:
+        manifest = await verify(archive, say)
     counts = {
         "databases": len(manifest.databases),
         "rows": sum(table.rows for tables in manifest.databases for table in tables),

@@ -70,6 +70,11 @@ class S3:
 
     async def prepare(self, within_s: float) -> None:
         """Make ready for use. Raises `Unreachable` when refused, or not answered for so long."""
+        await self.connect(within_s)
+        await self._let_pages_in()
+
+    async def connect(self, within_s: float) -> None:
+        """Make ready for use without browsers. Raises as `prepare` does."""
         self._client = await self._connect(self._bucket.endpoint)
         self._signer = await self._connect(self._bucket.public or self._bucket.endpoint)
         waited_s = 0.0
@@ -86,7 +91,6 @@ class S3:
                 log.warning("%s does not answer yet: %s", self._named, error)
             await asyncio.sleep(RETRY_S)
             waited_s += RETRY_S
-        await self._let_pages_in()
 
     async def put(self, key: str, chunks: AsyncIterable[bytes], content_type: str) -> Stored:
         """Store what `chunks` yields, whole or not at all: at once if it is small, in parts else."""

@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy
 from yarl import URL
 
 from control.accounts.store import Account
+from control.attachments.store import Attachment
 from control.backup.bucket import BucketShelf
 from control.backup.folder import FolderShelf
 from control.backup.problems import Damaged
@@ -21,26 +22,22 @@ from control.clock import utc_now
 from control.database import Database, database_url
 from control.keys import ensure_secrets
 from control.meetings.store import Meeting
+from control.objects.folder import Folder
+from control.objects.grants import Grants
 from control.objects.port import Objects
+from control.objects.s3 import S3, Bucket
 from control.shards.shards import Shards
-
-folder = pytest.importorskip("control.objects.folder", reason="there is no store of objects in this tree yet")
-s3 = pytest.importorskip("control.objects.s3")
-grants = pytest.importorskip("control.objects.grants")
-attachments = pytest.importorskip("control.attachments.store")
-radosgw = pytest.importorskip("tests.support.radosgw")
+from tests.integration.control.backups import parley
+from tests.integration.control.conftest import Start
+from tests.integration.control.harness import rows
+from tests.integration.control.test_chat import say
+from tests.support.radosgw import RadosGateway
 
 STORES = ("folder", "s3")
 CONTENTS = [b"", b"a" * 1000, bytes(range(256)) * 40_000]
 """The last one is put into S3 in parts."""
 
 MakeStore = Callable[[str], Awaitable[Objects]]
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Any:
-    with radosgw.radosgw() as running:
-        yield running
 
 
 @pytest.fixture
@@ -51,18 +48,18 @@ async def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
         async def make(kind: str) -> Objects:
             made: Objects
             if kind == "folder":
-                made = folder.Folder(tmp_path / uuid4().hex, grants.Grants(b"s", utc_now))
+                made = Folder(tmp_path / uuid4().hex, Grants(b"s", utc_now))
             else:
                 server = request.getfixturevalue("gateway")
                 url = URL(await server.make_bucket())
-                bucket = s3.Bucket(
+                bucket = Bucket(
                     endpoint=url.origin(),
                     name=url.name,
                     region="us-east-1",
                     key=server.key,
                     secret=server.secret,
                 )
-                made = s3.S3(bucket, None)
+                made = S3(bucket, None)
             await made.prepare(10)
             closing.push_async_callback(made.close)
             return made
@@ -118,7 +115,7 @@ async def add_attachments(shards: Shards, store: Objects, objects: dict[str, byt
             )
             await session.flush()
             session.add(
-                attachments.Attachment(
+                Attachment(
                     id=id_,
                     meeting_id=meeting,
                     author_id=host.id,
@@ -170,7 +167,7 @@ async def test_objects_come_back_in_whichever_store_there_is(
     assert await contents(anew) == {key: (content, "image/png") for key, content in objects.items()}
     async with again.first.read() as session:
         for key in objects:
-            attachment = await session.get(attachments.Attachment, key.partition("/")[2])
+            attachment = await session.get(Attachment, key.partition("/")[2])
             known = await anew.head(key)
             assert attachment is not None
             assert known is not None
@@ -234,3 +231,26 @@ async def test_a_backup_in_a_bucket_is_one_in_a_folder(
     await store.delete("backups/20310101T000002Z/database-0/accounts.jsonl.gz")
     with pytest.raises(Damaged, match=r"database-0/accounts.jsonl.gz: is missing"):
         await verify(backups[0], quiet)
+
+
+async def test_operators_keep_backups_in_a_bucket(
+    start: Start, database: sqlalchemy.URL, gateway: RadosGateway, tmp_path: Path
+) -> None:
+    control = await start()
+    ann = await control.person("Ann")
+    code = (await control.meeting(ann))["code"]
+    await say(ann, code, "kept")
+    bucket = await gateway.make_bucket()
+    keys = ("--s3-key", gateway.key, "--s3-secret", gateway.secret)
+    data = tmp_path / "data"
+    made = await parley("backup", "--to", bucket, *keys, databases=[database], data=data)
+    assert (made.code, made.out.startswith(f"{bucket}/")) == (0, True), made.err
+    backup = made.out.strip()
+    assert (await parley("backup", "--verify", backup, *keys, data=data)).code == 0
+    wrong = ("--s3-key", gateway.key, "--s3-secret", "wrong")
+    refused = await parley("backup", "--verify", backup, *wrong, data=data)
+    assert (refused.code, "refuses us" in refused.err) == (1, True), refused.err
+    anew = database_url(f"sqlite:///{tmp_path / 'anew.sqlite'}")
+    restored = await parley("restore", "--from", backup, *keys, databases=[anew], data=tmp_path / "anew")
+    assert restored.code == 0, restored.err
+    assert rows(anew, "SELECT text FROM messages WHERE kind = 'text'") == [("kept",)]
