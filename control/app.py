@@ -15,6 +15,7 @@ from control.accounts.passwords import Passwords
 from control.accounts.routes import AccountLimits, AccountRoutes
 from control.accounts.service import Accounts
 from control.accounts.tokens import AccessTokens
+from control.agenda import Agenda, Outbox, agenda
 from control.chat.routes import ChatRoutes
 from control.chat.service import Chat
 from control.clock import Clock, utc_now
@@ -28,13 +29,14 @@ from control.events.routes import EventRoutes
 from control.events.service import Events
 from control.events.sockets import Sockets
 from control.health import HealthRoutes
+from control.invitations.routes import InvitationRoutes, MailRoutes
 from control.jobs.service import Jobs
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
 from control.keys import Secrets, ensure_secrets, load_secrets
+from control.meetings.lists import Lists
 from control.meetings.lookup import Lookup
 from control.meetings.routes import MeetingRoutes
-from control.meetings.service import Meetings
 from control.metrics import Metrics
 from control.nodes.commands import Commands, CommandSender
 from control.nodes.routes import NodeRoutes
@@ -65,7 +67,8 @@ class Ground:
     shards: Shards
     fanout: Fanout
     relay: Relay | None
-    jobs: Jobs
+    outbox: Outbox
+    agenda: Agenda
     passwords: Passwords
 
 
@@ -78,6 +81,8 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     secrets, relay = load_secrets(settings.data), None
     if settings.redis_url:
         relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
+    announce = (relay or fanout).announce
+    outbox = Outbox(Events(shards, fanout, announce, limits.event_history), Commands(clock), Jobs(clock))
     ground = Ground(
         settings=settings,
         clock=clock,
@@ -86,19 +91,19 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
         shards=shards,
         fanout=fanout,
         relay=relay,
-        jobs=Jobs(clock),
+        outbox=outbox,
+        agenda=agenda(settings, clock, secrets.session, shards, outbox),
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
     )
-    events = Events(shards, fanout, (relay or fanout).announce, limits.event_history)
-    commands = Commands(clock)
-    nodes = Nodes(shards, clock, People(events), commands, metrics, lease_s=settings.node_lease_s)
+    people = People(outbox.events)
+    nodes = Nodes(shards, clock, people, outbox.commands, metrics, lease_s=settings.node_lease_s)
     edge = Edge(settings, metrics, COOKIES)
     app = web.Application(middlewares=edge.middlewares, client_max_size=limits.body_bytes)
-    app.router.add_routes(_routes_for_people(ground, events, commands))
+    app.router.add_routes(_routes_for_people(ground))
     app.router.add_routes(_routes_for_machines(ground, nodes))
     set_up_templates(app)
     app.on_response_prepare.append(protect)
-    app.cleanup_ctx.append(lambda _app: _live(ground, commands, nodes))
+    app.cleanup_ctx.append(lambda _app: _live(ground, nodes))
     app.on_shutdown.append(partial(_dismiss, ground.fanout))
     return app
 
@@ -108,9 +113,9 @@ def _shards(settings: Settings) -> Shards:
     return Shards([Database(url, replica=replica, **limits) for url, replica in settings.databases])
 
 
-def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> list[web.AbstractRouteDef]:
+def _routes_for_people(ground: Ground) -> list[web.AbstractRouteDef]:
     settings, clock, shards, secrets = ground.settings, ground.clock, ground.shards, ground.secrets
-    rates = settings.rates
+    rates, events, agenda = settings.rates, ground.outbox.events, ground.agenda
     tokens = AccessTokens(
         secrets.session, clock, account_s=settings.access_token_s, guest_s=settings.guest_token_s
     )
@@ -118,22 +123,29 @@ def _routes_for_people(ground: Ground, events: Events, commands: Commands) -> li
     access = Access(tokens)
     lookup = Lookup(shards, Buckets(rates.guess_per_address, clock))
     members = Members(shards, lookup, access)
-    chat = Chat(clock, events)
-    meetings = Meetings(clock, events, chat, commands)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
     sockets = Sockets(settings.limits, ground.metrics)
     pages = PageRoutes(shards, tokens, lookup)
+    mail = MailRoutes(shards, agenda.invitations, agenda.mail_tokens)
     slices = (
         AccountRoutes(shards.first, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
-        MeetingRoutes(shards, meetings, lookup, access, Buckets(rates.create_per_account, clock)),
+        MeetingRoutes(
+            shards,
+            agenda.meetings,
+            Lists(shards, clock),
+            lookup,
+            access,
+            Buckets(rates.create_per_account, clock),
+        ),
+        InvitationRoutes(shards, agenda.invitations, lookup, access),
         JoinRoutes(shards, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
-        ChatRoutes(shards, chat, members, Buckets(rates.chat_per_author, clock)),
-        PeopleRoutes(shards, members),
+        ChatRoutes(shards, Chat(clock, events), members, Buckets(rates.chat_per_author, clock)),
+        PeopleRoutes(shards, members, clock, settings.limits.stays),
         EventRoutes(events, members, sockets),
     )
     endpoints = [endpoint for part in slices for endpoint in part.table()]
     endpoints += OpenApiRoutes(endpoints).table()
-    return [endpoint.route() for endpoint in endpoints] + pages.table()
+    return [endpoint.route() for endpoint in endpoints] + pages.table() + mail.table()
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:
@@ -174,9 +186,11 @@ async def _sweep(nodes: Nodes, stop: asyncio.Event) -> None:
             log.exception("silent nodes could not be looked for; trying again")
 
 
-async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterator[None]:
+async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
     """Bring the database up to date, then work in the background until the application ends."""
-    sender = CommandSender(ground.shards, commands, ground.clock, ground.secrets.cluster, ground.metrics)
+    sender = CommandSender(
+        ground.shards, ground.outbox.commands, ground.clock, ground.secrets.cluster, ground.metrics
+    )
     tasks: list[asyncio.Task[None]] = []
     working = _working(ground)
     stop = asyncio.Event()
@@ -204,7 +218,8 @@ async def _live(ground: Ground, commands: Commands, nodes: Nodes) -> AsyncIterat
 
 def _working(ground: Ground) -> list[Loop]:
     settings, clock = ground.settings, ground.clock
-    return loops(settings, [*ground.shards], ground.jobs, handlers(settings, clock), clock, ground.metrics)
+    doing = handlers(settings, clock, ground.agenda)
+    return loops(settings, [*ground.shards], ground.outbox.jobs, doing, clock, ground.metrics)
 
 
 async def _dismiss(fanout: Fanout, _app: web.Application) -> None:

@@ -21,21 +21,27 @@ from control.parameters import (
     MAIL_SERVER,
     MAILBOX,
     NETWORKS,
+    OFF_OR_SECONDS,
     PORT,
     RATE,
     REDIS,
     SECONDS,
 )
-from control.settings import JobSettings, Limits, Rates, Settings
+from control.settings import JobSettings, Limits, MeetingSettings, Rates, Settings
 from control.shards.ids import SHARDS_MAX
 
 Command = Callable[..., None]
 
 
-GROUPS: dict[str, type[Any]] = {"rates": Rates, "limits": Limits, "jobs": JobSettings}
+GROUPS: dict[str, type[Any]] = {
+    "rates": Rates,
+    "limits": Limits,
+    "jobs": JobSettings,
+    "meetings": MeetingSettings,
+}
 DEFAULTS: dict[str, Any] = {
     name: value
-    for defaults in (Settings(), Rates(), Limits(), JobSettings())
+    for defaults in (Settings(), Rates(), Limits(), JobSettings(), MeetingSettings())
     for name, value in vars(defaults).items()
 }
 
@@ -169,6 +175,43 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     LIFE,
     "How long jobs are kept that were given up.",
 )
+@_option(
+    "--meeting-length-max-s",
+    "PARLEY_MEETING_LENGTH_MAX_S",
+    "meeting_length_max_s",
+    LIFE,
+    "The longest a meeting may be planned for.",
+)
+@_option(
+    "--meeting-ahead-max-s",
+    "PARLEY_MEETING_AHEAD_MAX_S",
+    "meeting_ahead_max_s",
+    LIFE,
+    "How far ahead a meeting may be planned.",
+)
+@_option(
+    "--meeting-reminder-s",
+    "PARLEY_MEETING_REMINDER_S",
+    "meeting_reminder_s",
+    OFF_OR_SECONDS,
+    "How long before a meeting the host and the invited are reminded by mail; 0: not at all.",
+)
+@_option(
+    "--meeting-end-s",
+    "PARLEY_MEETING_END_S",
+    "meeting_end_s",
+    OFF_OR_SECONDS,
+    "A planned meeting ends when it is over and has been empty for so long; 0: not by itself.",
+)
+@_option(
+    "--meeting-end-unscheduled-s",
+    "PARLEY_MEETING_END_UNSCHEDULED_S",
+    "meeting_end_unscheduled_s",
+    OFF_OR_SECONDS,
+    "A meeting without times ends when it has been empty for so long; 0: not by itself.",
+)
+@_option("--max-invitations", "PARLEY_MAX_INVITATIONS", "invitations", COUNT, "Invitations to one meeting.")
+@_option("--max-stays", "PARLEY_MAX_STAYS", "stays", COUNT, "Stays in a meeting that its attendance counts.")
 @_option("--max-mail-files", "PARLEY_MAX_MAIL_FILES", "mail_files", COUNT, "Messages in the data folder.")
 @_option(
     "--public-url",
@@ -227,6 +270,7 @@ def _option(flag: str, variable: str, field: str, kind: Any, text: str) -> Calla
     "--rate-guess", "PARLEY_RATE_GUESS", "guess_per_address", RATE, "Wrong meeting codes from one address."
 )
 @_option("--rate-create", "PARLEY_RATE_CREATE", "create_per_account", RATE, "Meetings made by one account.")
+@_option("--rate-invite", "PARLEY_RATE_INVITE", "invite_per_host", RATE, "Mails to the invited of one host.")
 @_option("--rate-chat", "PARLEY_RATE_CHAT", "chat_per_author", RATE, "Messages of one author in one meeting.")
 @_option("--max-body", "PARLEY_MAX_BODY", "body_bytes", COUNT, "Bytes in a request's body.")
 @_option("--max-report", "PARLEY_MAX_REPORT", "report_bytes", COUNT, "Bytes in a node's report.")
@@ -272,6 +316,8 @@ def _settings(options: dict[str, Any]) -> Settings:
         raise click.UsageError("There are more replicas than databases.")
     if options["smtp_url"] and not options["mail_from"]:
         raise click.UsageError("--smtp-url needs --mail-from (PARLEY_MAIL_FROM)")
+    if options["smtp_url"] and not options["public_url"]:
+        raise click.UsageError("--smtp-url needs --public-url (PARLEY_PUBLIC_URL), for the links in mails")
     groups = {
         name: kind(**{field.name: options.pop(field.name) for field in dataclasses.fields(kind)})
         for name, kind in GROUPS.items()

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     MEETING_UNKNOWN = "meeting_unknown"
     MEETING_ENDED = "meeting_ended"
+    MEETING_CANCELLED = "meeting_cancelled"
     EMAIL_TAKEN = "email_taken"
     RATE_LIMITED = "rate_limited"
     NO_NODE = "no_node"
@@ -46,6 +47,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.METHOD_NOT_ALLOWED: "This address does not take that kind of request.",
     Reason.MEETING_UNKNOWN: "There is no meeting with this code; check the link.",
     Reason.MEETING_ENDED: "The meeting has ended.",
+    Reason.MEETING_CANCELLED: "The meeting was cancelled.",
     Reason.EMAIL_TAKEN: "There is already an account with this e-mail address; sign in instead.",
     Reason.RATE_LIMITED: "Too many attempts in a short time; wait a little and try again.",
     Reason.NO_NODE: "No media server is available right now; try again in a moment.",

@@ -29,6 +29,7 @@ class Rates:
     join_per_address: Rate = field(default=Rate(300, 60))
     guess_per_address: Rate = field(default=Rate(30, 60))
     create_per_account: Rate = field(default=Rate(60, 600))
+    invite_per_host: Rate = field(default=Rate(200, 3600))
     chat_per_author: Rate = field(default=Rate(20, 10))
 
 
@@ -45,6 +46,8 @@ class Limits:
     sockets_each: int = 8
     password_queue: int = 64
     mail_files: int = 10_000
+    invitations: int = 100
+    stays: int = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,17 @@ class JobSettings:
     jobs_backoff_max_s: float = 3600.0
     jobs_keep_s: int = 24 * 3600
     jobs_keep_dead_s: int = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeetingSettings:
+    """How long meetings are, how far ahead, and what happens by itself; 0 turns that off."""
+
+    meeting_length_max_s: int = 24 * 3600
+    meeting_ahead_max_s: int = 2 * 366 * 24 * 3600
+    meeting_reminder_s: int = 600
+    meeting_end_s: int = 3600
+    meeting_end_unscheduled_s: int = 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +106,7 @@ class Settings:
     rates: Rates = field(default_factory=Rates)
     limits: Limits = field(default_factory=Limits)
     jobs: JobSettings = field(default_factory=JobSettings)
+    meetings: MeetingSettings = field(default_factory=MeetingSettings)
 
     @property
     def databases(self) -> list[tuple[DatabaseUrl, DatabaseUrl | None]]:

@@ -4,12 +4,13 @@ from control.accounts import store as accounts
 from control.chat import store as chat
 from control.database import Base
 from control.events import store as events
+from control.invitations import store as invitations
 from control.jobs import store as jobs
 from control.meetings import store as meetings
 from control.nodes import store as nodes
 from control.people import store as people
 from control.shards import store as shards
 
-SLICES = (accounts, chat, events, jobs, meetings, nodes, people, shards)
+SLICES = (accounts, chat, events, invitations, jobs, meetings, nodes, people, shards)
 
 metadata = Base.metadata

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from control.agenda import Agenda
 from control.clock import Clock
 from control.database import Database
+from control.invitations.schema import Notice
 from control.jobs.attempts import Attempts, Handlers
 from control.jobs.embedded import Embedded
 from control.jobs.service import Jobs
@@ -15,6 +17,7 @@ from control.mail.port import Mailer
 from control.mail.schema import SendMail
 from control.mail.service import Mail
 from control.mail.smtp import SmtpMailer, parsed_server
+from control.meetings.timers import EndEmpty
 from control.metrics import Metrics
 from control.settings import Settings
 
@@ -32,10 +35,18 @@ class Loop(Protocol):
         """Let `run` end after what it is doing."""
 
 
-def handlers(settings: Settings, clock: Clock) -> Handlers:
+def handlers(settings: Settings, clock: Clock, agenda: Agenda) -> Handlers:
     """Return who does which kind of job."""
-    sender = parsed_sender(settings.mail_from or NOBODY)
-    return {SendMail: Mail(_mailer(settings), sender, clock).send}
+    return {
+        SendMail: mailing(settings, clock).send,
+        Notice: agenda.notices.write,
+        EndEmpty: agenda.closing.end_empty,
+    }
+
+
+def mailing(settings: Settings, clock: Clock) -> Mail:
+    """Return who sends mail."""
+    return Mail(_mailer(settings), parsed_sender(settings.mail_from or NOBODY), clock)
 
 
 def loops(

@@ -28,6 +28,7 @@ STATUS: dict[Reason, int] = {
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.EMAIL_TAKEN: 409,
     Reason.MEETING_ENDED: 410,
+    Reason.MEETING_CANCELLED: 410,
     Reason.TOO_LARGE: 413,
     Reason.INVALID: 422,
     Reason.RATE_LIMITED: 429,

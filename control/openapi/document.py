@@ -71,7 +71,10 @@ _ADMITTED: dict[Who, tuple[Json, ...]] = {
     Who.ACCOUNT: _ACCOUNT,
 }
 
-IN_PATHS: dict[str, str] = {"code": "A meeting's code, such as `abcd-efgh-jkmn`."}
+IN_PATHS: dict[str, str] = {
+    "code": "A meeting's code, such as `abcd-efgh-jkmn`.",
+    "invitation": "The id of an invitation to the meeting.",
+}
 
 HEADERS: dict[str, Json] = {
     "X-Request-Id": {
@@ -183,6 +186,8 @@ def _success(endpoint: Endpoint, shapes: _Shapes) -> Json:
         response["x-frames"] = shapes.of(endpoint.answer)
     elif endpoint.answer is not None:
         response["content"] = {endpoint.content_type: {"schema": shapes.of(endpoint.answer)}}
+        if endpoint.other_type is not None:
+            response["content"][endpoint.other_type] = {"schema": {"type": "string"}}
     return response
 
 

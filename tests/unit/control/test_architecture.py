@@ -89,5 +89,5 @@ def test_functions_and_files_stay_readable(path: Path) -> None:
 
 
 def test_there_are_slices() -> None:
-    names = {"accounts", "chat", "events", "jobs", "meetings", "nodes", "people", "shards"}
+    names = {"accounts", "chat", "events", "invitations", "jobs", "meetings", "nodes", "people", "shards"}
     assert {path.name for path in SLICES} == names
