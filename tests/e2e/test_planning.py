@@ -27,13 +27,16 @@ async def choose(page: Page, field: str, value: str) -> None:
     await page.evaluate(SET, mark(field), value)
 
 
+def mails(folder: Path) -> list[EmailMessage]:
+    files = folder.glob("*.eml") if folder.exists() else ()
+    return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
+
+
 async def mail(folder: Path, subject: str) -> EmailMessage:
     """Return the one mail with this subject, once it is there."""
 
     async def found() -> list[EmailMessage]:
-        files = folder.glob("*.eml") if folder.exists() else []
-        read = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
-        return [message for message in read if message["Subject"] == subject]
+        return [message for message in mails(folder) if message["Subject"] == subject]
 
     (message,) = await until(f"there is a mail {subject!r}", found)
     return message
@@ -65,9 +68,7 @@ async def test_plan_invite_change_and_cancel_a_meeting(stage: Stage, red: Desk) 
     await page.until("() => document.querySelector('#plan-people-fault').textContent !== ''")
     await page.fill(mark("plan-people"), "bo@example.org")
     await anna.press("save-plan")
-    await page.until(
-        "() => document.querySelectorAll('[data-list=coming] .meeting').length", accept=(1).__eq__
-    )
+    await page.until("() => document.querySelectorAll('[data-list=coming] .meeting').length === 1")
 
     invitation = event_in(await mail(folder, "Invitation: Board"))
     assert (invitation["DTSTART"].dt.date(), invitation["DTSTART"].dt.hour) == (day, 14)

@@ -1,5 +1,6 @@
 """Who may do what: every route, seen by everybody. A route that is not in the table fails the test."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -115,7 +116,8 @@ async def test_the_rules_hold(cast: tuple[dict[str, Client], str], route: tuple[
     (method, path), rule = route, RULES[route]
     seen = {}
     for who in EVERYBODY:
-        reply = await callers[who].send(method, path.replace("{code}", code), rule.body)
+        there = re.sub(r"{\w+}", "x", path.replace("{code}", code))
+        reply = await callers[who].send(method, there, rule.body)
         seen[who] = reply.status
     assert seen == {who: rule.but.get(who, rule.otherwise) for who in EVERYBODY}
 

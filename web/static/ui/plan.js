@@ -1,6 +1,6 @@
 /** The dialog that plans a meeting, or changes one: its times, and who is invited. */
 
-import { asParleyError } from "../lib/errors.js";
+import { asParleyError, ParleyError } from "../lib/errors.js";
 import { nextHour, ownTimeZone, timeZones, wallTimeOf, wallTimes } from "../lib/wall-time.js";
 import { find, make } from "./dom.js";
 import { onSend, showFaults, showNotice } from "./forms.js";
@@ -37,6 +37,7 @@ export class PlanDialog {
     showFaults(this.#form, {});
     showNotice(this.#form, "");
     this.#fill(timesOf(meeting, zone), zone);
+    for (const name of ["starts_at", "time"]) this.#field(name).required = !meeting || Boolean(meeting.starts_at);
     this.#field("title").value = meeting?.title ?? "";
     /** @type {HTMLInputElement} */ (this.#field("guests_allowed")).checked = meeting?.guests_allowed ?? true;
     this.#show(meeting);
@@ -65,12 +66,12 @@ export class PlanDialog {
 
   /** @param {Record<string, string>} values */
   async #save({ title = "", starts_at = "", time = "", ends_at = "", time_zone = "", addresses = "", ...rest }) {
-    const wanted = {
-      title: title.trim(),
-      guests_allowed: rest.guests_allowed === "on",
-      ...wallTimes({ date: starts_at, time, minutes: Number(ends_at) }),
-      time_zone,
-    };
+    const wanted = { title: title.trim(), guests_allowed: rest.guests_allowed === "on" };
+    if (starts_at || time) {
+      if (!starts_at || !time) throw new ParleyError("invalid", undefined, { fields: lacking(starts_at, time) });
+      const times = wallTimes({ date: starts_at, time, minutes: Number(ends_at) });
+      Object.assign(wanted, times, { time_zone });
+    }
     const meeting = this.#meeting
       ? await this.#api.changeMeeting(this.#meeting.code, wanted)
       : await this.#api.createMeeting(wanted);
@@ -119,10 +120,16 @@ export class PlanDialog {
   }
 }
 
-/** What the form begins with. @param {MeetingInfo | null} meeting @param {string} zone */
+/** @param {string} date @param {string} time @returns {Record<string, string>} */
+function lacking(date, time) {
+  const fault = "Date and time belong together.";
+  return date ? { time: fault } : time ? { starts_at: fault } : {};
+}
+
+/** What the form begins with; a meeting that has no times may stay so. @param {MeetingInfo | null} meeting @param {string} zone */
 function timesOf(meeting, zone) {
   if (meeting?.starts_at && meeting.ends_at) return wallTimeOf(meeting.starts_at, meeting.ends_at, zone);
-  return nextHour(new Date(), zone);
+  return meeting ? { date: "", time: "", minutes: 60 } : nextHour(new Date(), zone);
 }
 
 /** @param {Element} select @param {string[][]} options values and what is shown */
