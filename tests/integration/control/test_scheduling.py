@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from control.settings import MeetingSettings
+from control.settings import JobSettings, MeetingSettings
 from sfu.contract.operations import NodeEvent, PeerEntered, PeerGone
 from tests.integration.control.conftest import Start
 from tests.integration.control.harness import Client, Control
@@ -151,6 +151,21 @@ async def test_a_meeting_does_not_end_while_somebody_is_there(
     assert await is_over(control, meeting, database)
     late = await control.client().post(f"/api/meetings/{meeting['code']}/join", {"name": "Gus"})
     assert late.code == "meeting_ended"
+
+
+@ON_SQLITE
+async def test_a_long_call_outlasts_any_number_of_looks(control: Control, database: sqlalchemy.URL) -> None:
+    meeting = await control.meeting(await control.person(), **at(control, 0, 60))
+    call = Call(control, meeting)
+    peer = await call.enter(control.client(), "Gus")
+    control.clock.forward(HOUR)
+    for _ in range(JobSettings().jobs_attempts + 2):
+        control.clock.forward(HOUR)
+        await control.report()
+        assert not await is_over(control, meeting, database)
+    await call.leave(peer)
+    control.clock.forward(HOUR)
+    assert await is_over(control, meeting, database)
 
 
 async def test_an_end_follows_the_times(control: Control, database: sqlalchemy.URL) -> None:
