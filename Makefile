@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CODE := parley.py sfu control web tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prepare check format bench load scenarios networks contract lock clean
+.PHONY: help run test prepare check format bench bench-control load scenarios networks contract lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -34,6 +34,9 @@ format: $(VENV)/.dev ## Put all Python in the one format
 
 bench: $(VENV)/.dev ## Measure the cost of a forwarded packet beside the kernel's floor and Janus (root)
 	$(BIN)/python -m tests.bench
+
+bench-control: $(VENV)/.dev ## Measure joins and chat messages a second: SQLite, PostgreSQL + Redis, two replicas
+	$(BIN)/python -m tests.bench.control
 
 ROOMS ?= 2
 BOTS ?= 4

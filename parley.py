@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "control": "control.cli",
+    "worker": "control.worker",
+    "jobs": "control.jobs.cli",
+    "backup": "control.backup.backup_cli",
+    "restore": "control.backup.restore_cli",
     "sfu": "sfu.node.cli",
     "bots": "tests.load.cli",
 }
@@ -66,7 +70,7 @@ def main() -> None:
     help="Folder for secrets and the database; made on the first run.",
 )
 def run(data: Path) -> None:
-    """Run control and one node here, on the embedded default, until Ctrl-C.
+    """Run control and one node here, on the embedded default, until Ctrl-C; with RabbitMQ a worker, too.
 
     Settings of both parts are taken from their environment variables: see `parley control --help` and
     `parley sfu --help`.
@@ -86,7 +90,8 @@ async def _run(data: Path) -> int:
         "PARLEY_DATA": str(data),
         "PYTHONUNBUFFERED": "1",
     }
-    parts = [await _start(name, environment) for name in ("sfu", "control")]
+    names = ["sfu", "control"] + ["worker"] * bool(environment.get("PARLEY_AMQP_URL"))
+    parts = [await _start(name, environment) for name in names]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

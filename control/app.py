@@ -16,6 +16,9 @@ from control.accounts.routes import AccountLimits, AccountRoutes
 from control.accounts.service import Accounts
 from control.accounts.tokens import AccessTokens
 from control.agenda import Agenda, Outbox, agenda
+from control.api_keys.admission import KeyAdmission
+from control.api_keys.routes import ApiKeyRoutes
+from control.api_keys.service import ApiKeys
 from control.chat.routes import ChatRoutes
 from control.chat.service import Chat
 from control.clock import Clock, utc_now
@@ -29,6 +32,7 @@ from control.events.routes import EventRoutes
 from control.events.service import Events
 from control.events.sockets import Sockets
 from control.health import HealthRoutes
+from control.idempotency.service import Idempotency
 from control.invitations.routes import InvitationRoutes, MailRoutes
 from control.jobs.service import Jobs
 from control.join.routes import JoinRoutes
@@ -36,7 +40,7 @@ from control.join.service import Joining
 from control.keys import Secrets, ensure_secrets, load_secrets
 from control.meetings.lists import Lists
 from control.meetings.lookup import Lookup
-from control.meetings.routes import MeetingRoutes
+from control.meetings.routes import Making, MeetingRoutes
 from control.metrics import Metrics
 from control.nodes.commands import Commands, CommandSender
 from control.nodes.routes import NodeRoutes
@@ -49,7 +53,9 @@ from control.people.service import People
 from control.rates import Buckets
 from control.settings import Settings
 from control.shards.shards import Shards
-from control.work import Loop, handlers, loops
+from control.socket_io.answering import Rules
+from control.socket_io.routes import SocketIoRoutes
+from control.work import Work, handlers
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +83,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     ensure_secrets(settings.data)
     limits = settings.limits
     metrics, fanout = Metrics(), Fanout(limits.event_outbox)
-    shards = _shards(settings)
+    shards = shards_of(settings)
     secrets, relay = load_secrets(settings.data), None
     if settings.redis_url:
         relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
@@ -99,21 +105,22 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     nodes = Nodes(shards, clock, people, outbox.commands, metrics, lease_s=settings.node_lease_s)
     edge = Edge(settings, metrics, COOKIES)
     app = web.Application(middlewares=edge.middlewares, client_max_size=limits.body_bytes)
-    app.router.add_routes(_routes_for_people(ground))
+    app.cleanup_ctx.append(lambda _app: _live(ground, nodes))
+    app.on_shutdown.append(partial(_dismiss, ground.fanout))
+    _serve_people(app, ground)
     app.router.add_routes(_routes_for_machines(ground, nodes))
     set_up_templates(app)
     app.on_response_prepare.append(protect)
-    app.cleanup_ctx.append(lambda _app: _live(ground, nodes))
-    app.on_shutdown.append(partial(_dismiss, ground.fanout))
     return app
 
 
-def _shards(settings: Settings) -> Shards:
+def shards_of(settings: Settings) -> Shards:
+    """Return the databases."""
     limits = {"readers": settings.database_readers, "writers": settings.database_writers}
     return Shards([Database(url, replica=replica, **limits) for url, replica in settings.databases])
 
 
-def _routes_for_people(ground: Ground) -> list[web.AbstractRouteDef]:
+def _serve_people(app: web.Application, ground: Ground) -> None:
     settings, clock, shards, secrets = ground.settings, ground.clock, ground.shards, ground.secrets
     rates, events, agenda = settings.rates, ground.outbox.events, ground.agenda
     tokens = AccessTokens(
@@ -124,28 +131,31 @@ def _routes_for_people(ground: Ground) -> list[web.AbstractRouteDef]:
     lookup = Lookup(shards, Buckets(rates.guess_per_address, clock))
     members = Members(shards, lookup, access)
     joining = Joining(clock, secrets.ticket_key, settings.node_lease_s)
-    sockets = Sockets(settings.limits, ground.metrics)
-    pages = PageRoutes(shards, tokens, lookup)
-    mail = MailRoutes(shards, agenda.invitations, agenda.mail_tokens)
+    sockets, posts = Sockets(settings.limits, ground.metrics), Buckets(rates.chat_per_author, clock)
+    chat = Chat(clock, events)
+    rules = Rules(shards, members, chat, posts, settings.limits, ground.metrics)
+    socket_io = SocketIoRoutes(rules, events, sockets, tokens, settings, clock)
+    keys = ApiKeys(clock, settings.limits.api_keys_each)
+    making = Making(Buckets(rates.create_per_account, clock), Idempotency(clock, settings.idempotency_s))
     slices = (
         AccountRoutes(shards.first, accounts, ground.passwords, tokens, access, AccountLimits(rates, clock)),
-        MeetingRoutes(
-            shards,
-            agenda.meetings,
-            Lists(shards, clock),
-            lookup,
-            access,
-            Buckets(rates.create_per_account, clock),
-        ),
+        ApiKeyRoutes(shards.first, keys, access, Buckets(rates.key_per_account, clock)),
+        MeetingRoutes(shards, agenda.meetings, Lists(shards, clock), lookup, access, making),
         InvitationRoutes(shards, agenda.invitations, lookup, access),
         JoinRoutes(shards, joining, lookup, access, tokens, Buckets(rates.join_per_address, clock)),
-        ChatRoutes(shards, Chat(clock, events), members, Buckets(rates.chat_per_author, clock)),
+        ChatRoutes(shards, chat, members, posts),
         PeopleRoutes(shards, members, clock, settings.limits.stays),
         EventRoutes(events, members, sockets),
     )
     endpoints = [endpoint for part in slices for endpoint in part.table()]
     endpoints += OpenApiRoutes(endpoints).table()
-    return [endpoint.route() for endpoint in endpoints] + pages.table() + mail.table()
+    admit = KeyAdmission(shards.first, keys).admit
+    app.router.add_routes([endpoint.route(admit) for endpoint in endpoints])
+    app.router.add_routes(PageRoutes(shards, tokens, lookup).table())
+    app.router.add_routes(MailRoutes(shards, agenda.invitations, agenda.mail_tokens).table())
+    app.router.add_routes(socket_io.table())
+    app.cleanup_ctx.append(socket_io.live)
+    app.on_shutdown.append(socket_io.dismiss)
 
 
 def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:
@@ -157,15 +167,20 @@ def _routes_for_machines(ground: Ground, nodes: Nodes) -> list[web.RouteDef]:
 
 async def serve(settings: Settings) -> None:
     """Run control until it is interrupted or terminated; listeners are told to come back elsewhere."""
-    runner = web.AppRunner(build(settings), access_log=None, shutdown_timeout=DRAIN_S)
+    await run(build(settings), settings.host, settings.port)
+
+
+async def run(app: web.Application, host: str, port: int) -> None:
+    """Run an application until the process is interrupted or terminated."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
         await runner.setup()
-        await web.TCPSite(runner, settings.host, settings.port).start()
-        log.info("control listens on %s port %d", settings.host, settings.port)
+        await web.TCPSite(runner, host, port).start()
+        log.info("listening on %s port %d", host, port)
         await stop.wait()
     finally:
         await runner.cleanup()
@@ -192,21 +207,28 @@ async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
         ground.shards, ground.outbox.commands, ground.clock, ground.secrets.cluster, ground.metrics
     )
     tasks: list[asyncio.Task[None]] = []
-    working = _working(ground)
+    work = Work(
+        ground.settings,
+        [*ground.shards],
+        ground.outbox.jobs,
+        handlers(ground.settings, ground.clock, ground.agenda),
+        ground.clock,
+        ground.metrics,
+    ).in_control()
     stop = asyncio.Event()
     try:
         await ground.shards.prepare(ground.settings.database_wait_s)
         tasks += [
             asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(nodes, stop)),
-            *(asyncio.create_task(loop.run()) for loop in working),
+            *(asyncio.create_task(loop.run()) for loop in work),
         ]
         if ground.relay is not None:
             tasks.append(asyncio.create_task(ground.relay.run()))
         yield
     finally:
         sender.stop()
-        for loop in working:
+        for loop in work:
             loop.stop()
         if ground.relay is not None:
             ground.relay.stop()
@@ -214,12 +236,6 @@ async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         ground.passwords.close()
         await ground.shards.close()
-
-
-def _working(ground: Ground) -> list[Loop]:
-    settings, clock = ground.settings, ground.clock
-    doing = handlers(settings, clock, ground.agenda)
-    return loops(settings, [*ground.shards], ground.outbox.jobs, doing, clock, ground.metrics)
 
 
 async def _dismiss(fanout: Fanout, _app: web.Application) -> None:

@@ -11,6 +11,7 @@ wait for each other; that is no fault, and `is_conflict` tells it, to be tried a
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,11 +23,30 @@ from typing import Any
 import alembic.command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection, DateTime, Dialect, MetaData, String, event, make_url, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    URL,
+    Connection,
+    DateTime,
+    Dialect,
+    MetaData,
+    String,
+    event,
+    func,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -112,10 +132,10 @@ class Database:
         A `replica` is a copy that the database itself keeps up to date, a moment later.
         """
         self._url = url
-        is_sqlite = url.get_backend_name() == "sqlite"
-        self._writing = _engine(url, 1 if is_sqlite else writers, "BEGIN IMMEDIATE")
-        self._reading = _engine(url, readers)
-        self._copy = self._reading if replica is None else _engine(replica, readers)
+        self._is_sqlite = url.get_backend_name() == "sqlite"
+        self._writing = _engine(url, 1 if self._is_sqlite else writers)
+        self._reading = _engine(url, readers, is_reading=True)
+        self._copy = self._reading if replica is None else _engine(replica, readers, is_reading=True)
         self._writer = async_sessionmaker(self._writing, expire_on_commit=False)
         self._reader = async_sessionmaker(self._reading, expire_on_commit=False)
         self._historian = async_sessionmaker(self._copy, expire_on_commit=False)
@@ -125,13 +145,13 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """One transaction that changes nothing."""
+        """Queries that change nothing; each sees what was committed before it."""
         async with self._reader() as session:
             yield session
 
     @asynccontextmanager
     async def history(self, reaches: Reaches) -> AsyncIterator[AsyncSession]:
-        """One transaction that reads what is past: on the replica, if it answers and `reaches` far enough."""
+        """Queries of what is past: to the replica, if it answers and `reaches` far enough."""
         if self._copy is not self._reading:
             async with self._historian() as session:
                 if await _is_of_use(session, reaches):
@@ -164,12 +184,37 @@ class Database:
 
     async def migrate(self, revision: str = "head") -> None:
         """Bring the tables to `revision`, up or down."""
-        engine = _engine(self._url, 1, "BEGIN IMMEDIATE", follow_references=False)
+        async with self.remake() as connection:
+            await bring_to(connection, revision)
+
+    @asynccontextmanager
+    async def remake(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, of any length, that may change the tables themselves; others of its kind wait."""
+        engine = _engine(self._url, 1, follow_references=False)
         try:
             async with engine.begin() as connection:
-                await connection.run_sync(_migrate, revision)
+                if not self._is_sqlite:  # of SQLite's writers only one is here at a time
+                    await _take_time(connection)
+                    await connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK}
+                    )
+                yield connection
         finally:
             await engine.dispose()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, of any length, that sees the database as it is now and changes nothing."""
+        async with self._reading.connect() as connection:
+            if not self._is_sqlite:
+                await connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            async with connection.begin():
+                if not self._is_sqlite:
+                    await _take_time(connection)
+                await revision_of(connection)  # what is seen is settled by the first look
+                yield connection
 
     async def answers(self) -> bool:
         """Tell whether the database can be reached. Raises what the driver raises when it cannot."""
@@ -202,16 +247,54 @@ def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
     session.info.setdefault(_AFTER_COMMIT, []).append(call)
 
 
+async def try_lock(session: AsyncSession, name: str) -> bool:
+    """Take the lock of this name until the transaction ends. Returns False while another has it.
+
+    SQLite has one writer at a time, who has every lock.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    return bool(await session.scalar(select(func.pg_try_advisory_xact_lock(number))))
+
+
+def known_revisions() -> list[str]:
+    """Return the revisions the tables can be brought to, the newest first."""
+    return [step.revision for step in ScriptDirectory.from_config(_migrations()).walk_revisions()]
+
+
+async def revision_of(connection: AsyncConnection) -> str | None:
+    """Return the revision that the tables have, None when there are none of ours."""
+    return await connection.run_sync(_present_revision)
+
+
+async def bring_to(connection: AsyncConnection, revision: str) -> None:
+    """Bring the tables to `revision`, up or down, within the transaction of a `Database.remake`."""
+    await connection.run_sync(_migrate, revision)
+
+
 def _migrate(connection: Connection, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config = _migrations()
     config.attributes["connection"] = connection
-    if connection.dialect.name == "postgresql":  # of SQLite's writers only one is here at a time
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    present = MigrationContext.configure(connection).get_current_revision() or "base"
+    present = _present_revision(connection) or "base"
     is_down = revision != "head" and revision < present  # "base", then "v0001" and so on
     (alembic.command.downgrade if is_down else alembic.command.upgrade)(config, revision)
+
+
+def _present_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+async def _take_time(connection: AsyncConnection) -> None:
+    """Lift the limits of time from the transaction."""
+    for name in _LIMITS_MS:
+        await connection.execute(text(f"SET LOCAL {name} = 0"))
 
 
 async def _is_of_use(replica: AsyncSession, reaches: Reaches) -> bool:
@@ -223,26 +306,23 @@ async def _is_of_use(replica: AsyncSession, reaches: Reaches) -> bool:
 
 
 def _engine(
-    url: URL, connections: int, begin: str = "BEGIN", *, follow_references: bool = True
+    url: URL, connections: int, *, is_reading: bool = False, follow_references: bool = True
 ) -> AsyncEngine:
-    """Return a pool of connections whose transactions begin so, if they are SQLite's.
+    """Return a pool of connections, to read only or to write as well.
 
     Where SQLite does not follow references, a table may be replaced without those that refer to it losing
     their rows: the way it is altered there.
     """
-    is_sqlite = url.get_backend_name() == "sqlite"
-    engine = create_async_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT_S,
-        hide_parameters=True,
-        **({} if is_sqlite else _POSTGRESQL),
-    )
-    if is_sqlite:
-        prepare = partial(_prepare_sqlite, follow_references=follow_references)
-        event.listen(engine.sync_engine, "connect", prepare)
-        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_WAIT_S, "hide_parameters": True}
+    if url.get_backend_name() == "postgresql":
+        # At READ COMMITTED a transaction of queries sees no more than they do without one.
+        isolation = {"isolation_level": "AUTOCOMMIT"} if is_reading else {}
+        return create_async_engine(url, **pool, **isolation, **_POSTGRESQL)
+    engine = create_async_engine(url, **pool)
+    begin = "BEGIN" if is_reading else "BEGIN IMMEDIATE"
+    prepare = partial(_prepare_sqlite, follow_references=follow_references)
+    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 

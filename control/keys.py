@@ -6,6 +6,7 @@ Two processes may start at once; each file appears whole or not at all, and the 
 import contextlib
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ TICKET_SIGNING = "ticket-signing.pem"
 TICKET_VERIFYING = "ticket-verifying.pem"
 CLUSTER = "cluster.secret"
 SESSION = "session.secret"
+FILES = (TICKET_SIGNING, TICKET_VERIFYING, CLUSTER, SESSION)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,18 @@ def load_secrets(data: Path) -> Secrets:
         cluster=_hex_secret(data / CLUSTER),
         session=_hex_secret(data / SESSION),
     )
+
+
+def secret_files(data: Path) -> dict[str, bytes]:
+    """Return what the secret files hold that are in `data`, by their names."""
+    return {name: (data / name).read_bytes() for name in FILES if (data / name).exists()}
+
+
+def bring_back_secrets(data: Path, files: Mapping[str, bytes]) -> None:
+    """Make the secret files that are missing in `data` from these."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in FILES:
+        _create(data / name, files[name])
 
 
 def _create(path: Path, content: bytes) -> None:

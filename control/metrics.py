@@ -22,13 +22,19 @@ class Metrics:
         self.hints = self._counter(
             "hints", "Events told to and by other replicas over Redis, by outcome.", "outcome"
         )
-        self.sockets = self._gauge("event_sockets", "Open event WebSockets.")
+        self.sockets = self._gauge("event_sockets", "Open event WebSockets and Socket.IO connections.")
         self.sockets_closed = self._counter(
-            "event_sockets_closed", "Event WebSockets closed by us, by reason.", "reason"
+            "event_sockets_closed", "Of these those closed by us, by reason.", "reason"
         )
         self.node_events = self._counter("node_events", "Events from nodes, by outcome.", "outcome")
         self.commands = self._counter("node_commands", "Commands to nodes, by outcome.", "outcome")
         self.jobs = self._counter("jobs", "Attempts at jobs, by kind and outcome.", "kind", "outcome")
+        self.notices = self._counter(
+            "job_notices", "Messages about jobs over RabbitMQ, by outcome.", "outcome"
+        )
+        self.broker_connected = self._gauge(
+            "broker_connected", "Whether RabbitMQ answers (1) or not (0).", "purpose"
+        )
         self.jobs_stored = self._gauge("jobs_stored", "Jobs in the database that are not done.", "state")
         self.jobs_late_s = self._gauge("jobs_late_seconds", "How long the longest due job has waited.")
         self.jobs_removed = self._counter("jobs_removed", "Jobs long over that were removed.", "state")

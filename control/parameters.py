@@ -60,6 +60,20 @@ class BaseUrlType(click.ParamType[URL]):
         return url.origin()
 
 
+class OriginsType(click.ParamType[tuple[URL, ...]]):
+    """Origins of web pages, with commas between them."""
+
+    name = "urls"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[URL, ...]:
+        """Return the origins."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(BASE.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+
+
 class DatabaseType(click.ParamType[DatabaseUrl]):
     """The address of a database."""
 
@@ -104,6 +118,22 @@ class RedisType(click.ParamType[str]):
         return str(value)
 
 
+class BrokerType(click.ParamType[str]):
+    """The address of a RabbitMQ."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address. What was given is not repeated: there may be a password in it."""
+        try:
+            url = URL(value)
+        except ValueError:
+            url = URL()
+        if url.scheme not in ("amqp", "amqps") or not url.host:
+            self.fail("not an address of RabbitMQ: amqp://user:password@host/ or amqps://…", param, ctx)
+        return str(value)
+
+
 class MailServerType(click.ParamType[str]):
     """The address of a mail server."""
 
@@ -133,11 +163,13 @@ class MailboxType(click.ParamType[str]):
 
 
 BASE = BaseUrlType()
+BROKER = BrokerType()
 DATABASE = DatabaseType()
 DATABASES = DatabasesType()
 MAILBOX = MailboxType()
 MAIL_SERVER = MailServerType()
 NETWORKS = NetworksType()
+ORIGINS = OriginsType()
 RATE = RateType()
 REDIS = RedisType()
 COUNT = click.IntRange(min=1)

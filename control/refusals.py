@@ -17,6 +17,7 @@ class Reason(StrEnum):
     BAD_CREDENTIALS = "bad_credentials"
     CROSS_SITE = "cross_site"
     FORBIDDEN = "forbidden"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
     NOT_A_MEMBER = "not_a_member"
     NOT_THE_HOST = "not_the_host"
     GUESTS_NOT_ALLOWED = "guests_not_allowed"
@@ -26,6 +27,9 @@ class Reason(StrEnum):
     MEETING_ENDED = "meeting_ended"
     MEETING_CANCELLED = "meeting_cancelled"
     EMAIL_TAKEN = "email_taken"
+    TOO_MANY_KEYS = "too_many_keys"
+    REQUEST_IN_PROGRESS = "request_in_progress"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     RATE_LIMITED = "rate_limited"
     NO_NODE = "no_node"
     OVERLOADED = "overloaded"
@@ -40,6 +44,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.BAD_CREDENTIALS: "The e-mail address or the password is wrong.",
     Reason.CROSS_SITE: "The request came from another site; open the page again and retry.",
     Reason.FORBIDDEN: "This is not open to you.",
+    Reason.INSUFFICIENT_SCOPE: "The API key is not allowed to do this; make one with the scope it needs.",
     Reason.NOT_A_MEMBER: "Join the meeting first.",
     Reason.NOT_THE_HOST: "Only the meeting's host can do this.",
     Reason.GUESTS_NOT_ALLOWED: "The host lets only people with an account in; sign in to join.",
@@ -49,6 +54,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.MEETING_ENDED: "The meeting has ended.",
     Reason.MEETING_CANCELLED: "The meeting was cancelled.",
     Reason.EMAIL_TAKEN: "There is already an account with this e-mail address; sign in instead.",
+    Reason.TOO_MANY_KEYS: "The account has as many API keys as it may have; revoke one first.",
+    Reason.REQUEST_IN_PROGRESS: "The same request is still being worked on; try again in a moment.",
+    Reason.IDEMPOTENCY_KEY_REUSED: "Another request was sent with this Idempotency-Key; use a new one.",
     Reason.RATE_LIMITED: "Too many attempts in a short time; wait a little and try again.",
     Reason.NO_NODE: "No media server is available right now; try again in a moment.",
     Reason.OVERLOADED: "The server is busy; try again in a moment.",

@@ -29,8 +29,11 @@ class Rates:
     join_per_address: Rate = field(default=Rate(300, 60))
     guess_per_address: Rate = field(default=Rate(30, 60))
     create_per_account: Rate = field(default=Rate(60, 600))
+    key_per_account: Rate = field(default=Rate(20, 600))
     invite_per_host: Rate = field(default=Rate(200, 3600))
     chat_per_author: Rate = field(default=Rate(20, 10))
+    connect_per_address: Rate = field(default=Rate(300, 60))
+    messages_per_connection: Rate = field(default=Rate(100, 10))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +47,11 @@ class Limits:
     event_send_s: float = 10.0
     sockets: int = 5000
     sockets_each: int = 8
+    socket_meetings: int = 32
+    socket_present: int = 500
     password_queue: int = 64
     mail_files: int = 10_000
+    api_keys_each: int = 20
     invitations: int = 100
     stays: int = 5000
 
@@ -57,6 +63,7 @@ class JobSettings:
     jobs_concurrency: int = 8
     jobs_poll_s: float = 1.0
     jobs_lease_s: float = 60.0
+    jobs_republish_s: float = 300.0
     jobs_attempts: int = 12
     jobs_backoff_s: float = 5.0
     jobs_backoff_max_s: float = 3600.0
@@ -89,6 +96,8 @@ class Settings:
     database_writers: int = 8
     database_wait_s: float = 30.0
     redis_url: str | None = None
+    amqp_url: str | None = None
+    worker_port: int = 8083
     smtp_url: str | None = None
     smtp_starttls: str = "offered"
     smtp_timeout_s: float = 20.0
@@ -96,9 +105,13 @@ class Settings:
     public_url: URL | None = None
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = HERE_AND_PRIVATE
+    socket_origins: tuple[URL, ...] = ()
+    socket_ping_s: int = 25
+    socket_pong_s: int = 30
     access_token_s: int = 3600
     refresh_token_s: int = 30 * 24 * 3600
     guest_token_s: int = 12 * 3600
+    idempotency_s: int = 24 * 3600
     bcrypt_cost: int = 12
     bcrypt_threads: int = 2
     node_lease_s: float = 15.0

@@ -1,9 +1,11 @@
 """Every table of control, for migrations: importing this module makes `metadata` whole."""
 
 from control.accounts import store as accounts
+from control.api_keys import store as api_keys
 from control.chat import store as chat
 from control.database import Base
 from control.events import store as events
+from control.idempotency import store as idempotency
 from control.invitations import store as invitations
 from control.jobs import store as jobs
 from control.meetings import store as meetings
@@ -11,6 +13,18 @@ from control.nodes import store as nodes
 from control.people import store as people
 from control.shards import store as shards
 
-SLICES = (accounts, chat, events, invitations, jobs, meetings, nodes, people, shards)
+SLICES = (
+    accounts,
+    api_keys,
+    chat,
+    events,
+    idempotency,
+    invitations,
+    jobs,
+    meetings,
+    nodes,
+    people,
+    shards,
+)
 
 metadata = Base.metadata

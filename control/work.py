@@ -1,6 +1,7 @@
 """Composition of the work that is done after the answer: who does which jobs, and where."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from control.agenda import Agenda
@@ -8,7 +9,10 @@ from control.clock import Clock
 from control.database import Database
 from control.invitations.schema import Notice
 from control.jobs.attempts import Attempts, Handlers
+from control.jobs.broker import Broker
+from control.jobs.consumer import Consumer
 from control.jobs.embedded import Embedded
+from control.jobs.publisher import Publisher
 from control.jobs.service import Jobs
 from control.jobs.upkeep import Upkeep
 from control.mail.files import FileMailer
@@ -49,25 +53,45 @@ def mailing(settings: Settings, clock: Clock) -> Mail:
     return Mail(_mailer(settings), parsed_sender(settings.mail_from or NOBODY), clock)
 
 
-def loops(
-    settings: Settings,
-    databases: Sequence[Database],
-    jobs: Jobs,
-    handlers: Handlers,
-    clock: Clock,
-    metrics: Metrics,
-) -> list[Loop]:
-    """Return what does the jobs of a control process."""
-    attempts = Attempts(handlers, settings.jobs, clock, metrics)
-    return [
-        Embedded(databases, jobs, attempts, settings.jobs, clock),
-        Upkeep(databases, settings.jobs, clock, metrics),
-    ]
-
-
 def _mailer(settings: Settings) -> Mailer:
     """Return the mail server that is set, else the folder of outgoing messages."""
     if settings.smtp_url is None:
         return FileMailer(settings.data / "mail", settings.limits.mail_files)
     server = parsed_server(settings.smtp_url, settings.smtp_starttls)
     return SmtpMailer(server, settings.smtp_timeout_s)
+
+
+@dataclass(frozen=True)
+class Work:
+    """The jobs of all databases, and what does them; all processes name the databases in the same order."""
+
+    settings: Settings
+    databases: Sequence[Database]
+    jobs: Jobs
+    handlers: Handlers
+    clock: Clock
+    metrics: Metrics
+
+    def in_control(self) -> list[Loop]:
+        """Return what a control process does: all of it, or, with RabbitMQ, the publishing."""
+        url, settings = self.settings.amqp_url, self.settings.jobs
+        if url is not None:
+            return [self._publisher(url), self._upkeep()]
+        return [Embedded(self.databases, self.jobs, self._attempts(), settings, self.clock), self._upkeep()]
+
+    def in_worker(self, amqp_url: str) -> list[Loop]:
+        """Return what a worker does."""
+        broker = Broker(amqp_url, "consume", self.metrics)
+        settings = self.settings.jobs
+        consumer = Consumer(self.databases, self._attempts(), broker, settings, self.clock, self.metrics)
+        return [consumer, self._publisher(amqp_url), self._upkeep()]
+
+    def _publisher(self, amqp_url: str) -> Publisher:
+        broker = Broker(amqp_url, "publish", self.metrics)
+        return Publisher(self.databases, self.jobs, broker, self.settings.jobs, self.clock, self.metrics)
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self.handlers, self.settings.jobs, self.clock, self.metrics)
+
+    def _upkeep(self) -> Upkeep:
+        return Upkeep(self.databases, self.settings.jobs, self.clock, self.metrics)

@@ -1,4 +1,4 @@
-"""Who a request is from: a bearer token, else the cookies of the browser."""
+"""Who a request is from: a bearer's token or API key, else the cookies of the browser."""
 
 from aiohttp import hdrs, web
 
@@ -8,6 +8,9 @@ from control.refusals import Reason, Refused
 ACCESS_COOKIE = "parley_access"
 REFRESH_COOKIE = "parley_refresh"
 GUEST_COOKIE = "parley_guest"
+KEY_HOLDER: web.RequestKey[AccountIdentity] = web.RequestKey("key_holder", AccountIdentity)
+"""The account that a request acts for by an API key, put there before the handler runs."""
+
 COOKIES = (ACCESS_COOKIE, REFRESH_COOKIE, GUEST_COOKIE)
 
 
@@ -24,7 +27,9 @@ class Access:
         more): the caller believes to be somebody, and must not be taken for a stranger. A guest is
         nobody without a valid token, and joins again by name.
         """
-        token = _bearer(request) or request.cookies.get(ACCESS_COOKIE)
+        if KEY_HOLDER in request:
+            return request[KEY_HOLDER]
+        token = bearer(request) or request.cookies.get(ACCESS_COOKIE)
         if token is None:
             return self._tokens.read(request.cookies.get(GUEST_COOKIE, ""))
         identity = self._tokens.read(token)
@@ -40,7 +45,8 @@ class Access:
         return identity.account
 
 
-def _bearer(request: web.Request) -> str | None:
+def bearer(request: web.Request) -> str | None:
+    """Return the token of the request's `Authorization`. Raises `Refused` with UNAUTHENTICATED."""
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is None:
         return None

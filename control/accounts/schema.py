@@ -4,11 +4,13 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from control.accounts.passwords import CHARACTERS_MIN
 from control.accounts.store import Account
 
 Email = Annotated[str, Meta(max_length=254, pattern=r"^\s*[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\s*$")]
 PersonName = Annotated[str, Meta(min_length=1, max_length=80)]
 Password = Annotated[str, Meta(max_length=256)]
+NewPassword = Annotated[str, Meta(min_length=CHARACTERS_MIN, max_length=256)]
 RefreshToken = Annotated[str, Meta(max_length=128)]
 
 
@@ -17,7 +19,7 @@ class Registration(Struct, frozen=True):
 
     email: Email
     name: PersonName
-    password: Password
+    password: NewPassword
 
 
 class Credentials(Struct, frozen=True):

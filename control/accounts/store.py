@@ -44,6 +44,12 @@ async def by_id(session: AsyncSession, account_id: str) -> Account | None:
     return await session.get(Account, account_id)
 
 
+async def hold(session: AsyncSession, account_id: str) -> bool:
+    """Keep others from doing the same until the transaction ends. Returns False without such an account."""
+    held = select(Account.id).where(Account.id == account_id).with_for_update()
+    return await session.scalar(held) is not None
+
+
 async def by_email(session: AsyncSession, email: str) -> Account | None:
     """Return the account with this normalised address, if there is one."""
     return await session.scalar(select(Account).where(Account.email == email))

@@ -36,6 +36,14 @@ class GuestIdentity:
 Identity = AccountIdentity | GuestIdentity
 
 
+@dataclass(frozen=True)
+class Grant:
+    """What a token says: who, until when (seconds since 1970)."""
+
+    identity: Identity
+    expires_s: int
+
+
 class _Claims(msgspec.Struct, tag_field="aud"):
     exp: int
     sub: str
@@ -70,6 +78,11 @@ class AccessTokens:
 
     def read(self, token: str) -> Identity | None:
         """Return whom the token stands for, or None when it is not ours or has expired."""
+        grant = self.grant(token)
+        return None if grant is None else grant.identity
+
+    def grant(self, token: str) -> Grant | None:
+        """Return what the token says, or None when it is not ours or has expired."""
         try:
             payload = jwt.decode(
                 token,
@@ -85,8 +98,8 @@ class AccessTokens:
         if self._clock().timestamp() >= claims.exp:
             return None
         if isinstance(claims, _GuestClaims):
-            return GuestIdentity(claims.meeting, claims.sub, claims.name)
-        return AccountIdentity(claims.sub)
+            return Grant(GuestIdentity(claims.meeting, claims.sub, claims.name), claims.exp)
+        return Grant(AccountIdentity(claims.sub), claims.exp)
 
     def _sign(self, audience: str, lifetime_s: int, claims: dict[str, str]) -> str:
         now = self._clock()

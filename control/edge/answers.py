@@ -4,15 +4,20 @@ A browser that asked for a page gets a page; everybody else gets JSON. What an u
 stays in the log.
 """
 
+import logging
 import math
 
 import msgspec
 from aiohttp import hdrs, web
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from control.edge.body import answer
 from control.edge.headers import REQUEST_ID
 from control.edge.html import render
 from control.refusals import SENTENCES, Reason, Refused
+
+log = logging.getLogger(__name__)
 
 STATUS: dict[Reason, int] = {
     Reason.BAD_REQUEST: 400,
@@ -20,6 +25,7 @@ STATUS: dict[Reason, int] = {
     Reason.BAD_CREDENTIALS: 401,
     Reason.CROSS_SITE: 403,
     Reason.FORBIDDEN: 403,
+    Reason.INSUFFICIENT_SCOPE: 403,
     Reason.NOT_A_MEMBER: 403,
     Reason.NOT_THE_HOST: 403,
     Reason.GUESTS_NOT_ALLOWED: 403,
@@ -27,10 +33,13 @@ STATUS: dict[Reason, int] = {
     Reason.MEETING_UNKNOWN: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.EMAIL_TAKEN: 409,
+    Reason.TOO_MANY_KEYS: 409,
+    Reason.REQUEST_IN_PROGRESS: 409,
     Reason.MEETING_ENDED: 410,
     Reason.MEETING_CANCELLED: 410,
     Reason.TOO_LARGE: 413,
     Reason.INVALID: 422,
+    Reason.IDEMPOTENCY_KEY_REUSED: 422,
     Reason.RATE_LIMITED: 429,
     Reason.INTERNAL: 500,
     Reason.NO_NODE: 503,
@@ -44,16 +53,40 @@ _FROM_FRAMEWORK: dict[int, Reason] = {
     413: Reason.TOO_LARGE,
 }
 _TITLES: dict[int, str] = {404: "Not found", 410: "Ended", 429: "Slow down", 500: "Our fault", 503: "Busy"}
-_NO_PAGES = ("/api/", "/internal/", "/static/", "/metrics", "/healthz", "/readyz")
+_NO_PAGES = ("/api/", "/internal/", "/socket.io/", "/static/", "/metrics", "/healthz", "/readyz")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is wrong. `message` is a sentence for people; `fields` has one for each that is wrong."""
+    """What is wrong. `message` is a sentence for people, `retry_after` in seconds.
+
+    `fields` has a sentence for each that is wrong.
+    """
 
     code: Reason
     message: str
     request_id: str
     fields: dict[str, str] | None = None
+    retry_after: int | None = None
+
+
+def mishap(error: Exception, request_id: str) -> Refused:
+    """Return the refusal that an exception nobody expected stands for, and log it."""
+    if isinstance(error, OperationalError | PoolTimeoutError):
+        log.error("the database did not answer id=%s", request_id, exc_info=error)
+        return Refused(Reason.OVERLOADED, retry_after_s=2)
+    log.error("a bug id=%s", request_id, exc_info=error)
+    return Refused(Reason.INTERNAL)
+
+
+def problem_of(refused: Refused, request_id: str) -> Problem:
+    """Return what is wrong as JSON has it."""
+    return Problem(
+        code=refused.reason,
+        message=SENTENCES[refused.reason],
+        request_id=request_id,
+        fields=None if refused.fields is None else dict(refused.fields),
+        retry_after=None if refused.retry_after_s is None else math.ceil(refused.retry_after_s),
+    )
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -69,15 +102,15 @@ def from_framework(error: web.HTTPException) -> Refused:
 
 def refusal(request: web.Request, refused: Refused) -> web.Response:
     """Return the response that tells of `refused`."""
-    status, message = STATUS[refused.reason], SENTENCES[refused.reason]
+    status, problem = STATUS[refused.reason], problem_of(refused, request[REQUEST_ID])
     if request.path.startswith(_NO_PAGES):
-        fields = None if refused.fields is None else dict(refused.fields)
-        problem = Problem(refused.reason, message, request[REQUEST_ID], fields)
         response = answer(Failure(problem), status)
     else:
         title = _TITLES.get(status, "This did not work")
-        context = {"user": None, "code": status, "title": title, "message": message}
+        context = {"user": None, "code": status, "title": title, "message": problem.message}
         response = render(request, "error.html", context, status)
-    if refused.retry_after_s is not None:
-        response.headers[hdrs.RETRY_AFTER] = str(math.ceil(refused.retry_after_s))
+    if status == web.HTTPUnauthorized.status_code:
+        response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+    if problem.retry_after is not None:
+        response.headers[hdrs.RETRY_AFTER] = str(problem.retry_after)
     return response

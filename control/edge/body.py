@@ -51,6 +51,14 @@ def decode(body: bytes, schema: type[Body]) -> Body:
         raise Refused(Reason.BAD_REQUEST) from error
 
 
+def fit(value: object, schema: type[Body]) -> Body:
+    """Return JSON that is parsed already as `schema`. Raises `Refused` with INVALID and all wrong fields."""
+    try:
+        return msgspec.convert(value, schema)
+    except msgspec.ValidationError as error:
+        raise invalid(**_wrong_fields(value, schema)) from error
+
+
 def answer(value: object, status: int = 200) -> web.Response:
     """Return `value` as a JSON response."""
     return web.Response(body=msgspec.json.encode(value), content_type=JSON, status=status)

@@ -18,6 +18,7 @@ from control.scopes import Scope
 JSON = "application/json"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Admit = Callable[[web.Request], Awaitable[None]]
 
 
 class Who(Enum):
@@ -55,6 +56,7 @@ class Endpoint:
     content_type: str = JSON
     other_type: str | None = None
     reasons: tuple[Reason, ...] = ()
+    is_idempotent: bool = False
 
     def asks(self, query: type) -> "Endpoint":
         """Return it with these parameters after the path's `?`."""
@@ -76,6 +78,10 @@ class Endpoint:
         """Return it with these reasons for a refusal."""
         return replace(self, reasons=reasons)
 
+    def idempotent(self) -> "Endpoint":
+        """Return it taking an `Idempotency-Key`."""
+        return replace(self, is_idempotent=True)
+
     def reads(self, schema: type) -> bool:
         """Tell whether parameters or a body of this kind are declared."""
         return schema in (self.query, self.body)
@@ -93,16 +99,20 @@ class Endpoint:
         if "{code}" in self.path:
             reasons |= {Reason.MEETING_UNKNOWN, Reason.RATE_LIMITED}
         if self.who.is_known:
-            reasons.add(Reason.UNAUTHENTICATED)
+            reasons |= {Reason.UNAUTHENTICATED, Reason.INSUFFICIENT_SCOPE}
         if self.who is Who.MEMBER:
             reasons.add(Reason.NOT_A_MEMBER)
+        if self.is_idempotent:
+            reasons |= {Reason.REQUEST_IN_PROGRESS, Reason.IDEMPOTENCY_KEY_REUSED}
         return frozenset(reasons)
 
-    def route(self) -> web.RouteDef:
-        """Return the route that answers it."""
+    def route(self, admit: Admit) -> web.RouteDef:
+        """Return the route that answers it. `admit` comes first where the handler learns who calls."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             request[ENDPOINT] = self
+            if self.who.is_known:
+                await admit(request)
             return await self.handler(request)
 
         return web.route(self.method, self.path, handle)

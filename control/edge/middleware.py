@@ -1,31 +1,27 @@
 """The way in and out of every request: named, counted, logged, checked, and never a bare traceback."""
 
-import asyncio
 import logging
-import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import hdrs, web
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from control.database import is_conflict
-from control.edge.answers import from_framework, refusal
+from control.conflicts import begun_anew
+from control.edge.answers import from_framework, mishap, refusal
 from control.edge.caller import CALLER, identify, refuse_cross_site
 from control.edge.headers import CSP_NONCE, REQUEST_ID, new_nonce
 from control.metrics import Metrics
-from control.refusals import Reason, Refused
+from control.refusals import Refused
 from control.settings import Settings
 
 log = logging.getLogger(__name__)
 
 UPGRADED = 101
-CONFLICT_RETRIES = 4
-CONFLICT_WAIT_S = 0.05
-ROUTINE = frozenset({"/internal/nodes/report", "/healthz", "/readyz", "/metrics"})
+ROUTINE = frozenset({"/internal/nodes/report", "/healthz", "/readyz", "/metrics", "/socket.io/"})
 """Routes that machines call every few seconds: they would drown what people do."""
+COOKIELESS = frozenset({"/socket.io/"})
+"""Routes that no cookie opens, and that say themselves whose pages may use them."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -71,35 +67,21 @@ class Edge:
             if error.status < 400:
                 raise
             return self._refuse(request, from_framework(error))
-        except (OperationalError, PoolTimeoutError):
-            log.exception("the database did not answer id=%s", request[REQUEST_ID])
-            return self._refuse(request, Refused(Reason.OVERLOADED, retry_after_s=2))
-        except Exception:
-            log.exception("a bug id=%s", request[REQUEST_ID])
-            return self._refuse(request, Refused(Reason.INTERNAL))
+        except Exception as error:
+            return self._refuse(request, mishap(error, request[REQUEST_ID]))
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Learn who calls, and refuse what another site's page sent."""
         request[CALLER] = identify(request, self._settings.trusted_proxies, self._settings.public_url)
-        refuse_cross_site(request, self._cookies)
+        if request.path not in COOKIELESS:
+            refuse_cross_site(request, self._cookies)
         return await handler(request)
 
     @web.middleware
     async def retry(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Begin anew, after a moment, when the database ended a transaction for the sake of another one.
-
-        A handler that was ended so has changed nothing, and its request's body can be read again.
-        """
-        for attempt in range(CONFLICT_RETRIES):
-            try:
-                return await handler(request)
-            except OperationalError as error:
-                if not is_conflict(error):
-                    raise
-            self._metrics.conflicts.inc()
-            await asyncio.sleep(random.uniform(0, CONFLICT_WAIT_S * 2**attempt))  # noqa: S311 - not a secret
-        return await handler(request)
+        """Begin anew when the database ended a transaction; the request's body can be read again."""
+        return await begun_anew(lambda: handler(request), self._metrics)
 
     def _refuse(self, request: web.Request, refused: Refused) -> web.Response:
         self._metrics.refusals.labels(refused.reason.value).inc()

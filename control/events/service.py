@@ -1,7 +1,6 @@
 """Recording events, and reading them back in order."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import partial
 
 import msgspec
@@ -9,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.database import after_commit
 from control.events import store
-from control.events.fanout import Announcement, Fanout, Listener
-from control.events.schema import Frame
+from control.events.fanout import Announcement, Fanout
+from control.events.schema import Frame, Ready, Reset
 from control.events.store import Event
 from control.shards.shards import Shards
 
@@ -26,26 +25,44 @@ class Events:
         self._shards = shards
         self._fanout = fanout
         self._announce = announce
-        self.kept = kept
+        self._kept = kept
 
     async def record(self, session: AsyncSession, meeting_id: str, frame: Callable[[int], Frame]) -> int:
         """Add the event that `frame` makes of its number; listeners hear of it after the commit."""
         number = await store.next_number(session, meeting_id)
-        text = msgspec.json.encode(frame(number)).decode()
-        await store.add(session, Event(meeting_id=meeting_id, number=number, frame=text), self.kept)
+        text = _text(frame(number))
+        await store.add(session, Event(meeting_id=meeting_id, number=number, frame=text), self._kept)
         after_commit(session, partial(self._announce, meeting_id, Announcement(number, text)))
         return number
 
-    def listen(self, meeting_id: str) -> AbstractContextManager[Listener]:
-        """Listen to the meeting's events, from now on, inside the block."""
-        return self._fanout.listen(meeting_id)
+    async def frames(self, meeting_id: str, after: int | None) -> AsyncGenerator[str]:
+        """Yield all frames in order: where we are, what was missed, then what happens until we stop.
 
-    async def latest(self, meeting_id: str) -> int:
-        """Return the number of the meeting's latest event."""
+        `after` is the number of the last event that the listener knows. Raises `Lagging`.
+        """
+        with self._fanout.listen(meeting_id) as listener:
+            latest = await self._latest(meeting_id)
+            yield _text(Ready(id=latest))
+            cursor = latest if after is None else after
+            if not latest - self._kept <= cursor <= latest:
+                yield _text(Reset(id=latest))
+                cursor = latest
+            async for missed in self._replay(meeting_id, cursor, latest):
+                yield missed
+            cursor = latest
+            while (announcement := await listener.next()) is not None:
+                number, frame = announcement.number, announcement.frame
+                async for missed in self._replay(meeting_id, cursor, number - (frame is not None)):
+                    yield missed
+                if frame is not None and number > cursor:
+                    yield frame
+                cursor = max(cursor, number)
+
+    async def _latest(self, meeting_id: str) -> int:
         async with self._shards.of(meeting_id).read() as session:
             return await store.last_number(session, meeting_id)
 
-    async def replay(self, meeting_id: str, after: int, until: int) -> AsyncIterator[str]:
+    async def _replay(self, meeting_id: str, after: int, until: int) -> AsyncIterator[str]:
         """Yield the frames of the events numbered above `after` and up to `until`, in order."""
         while after < until:
             async with self._shards.of(meeting_id).read() as session:
@@ -55,3 +72,7 @@ class Events:
             for event in batch:
                 yield event.frame
             after = batch[-1].number
+
+
+def _text(frame: Frame) -> str:
+    return msgspec.json.encode(frame).decode()

@@ -1,4 +1,4 @@
-"""The bounds on event WebSockets: how many there are, and how long one may hold us up."""
+"""The bounds on event WebSockets and Socket.IO: how many there are, and how long one may hold us up."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ MESSAGE_BYTES_MAX = 1024
 
 
 class Sockets:
-    """All event WebSockets of this process."""
+    """All connections of this process on which somebody hears of events."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits = limits

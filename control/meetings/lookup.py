@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from control.edge.caller import CALLER
+from control.edge.caller import CALLER, Caller
 from control.meetings import store
 from control.meetings.codes import canonical, shard_of
 from control.meetings.store import Meeting
@@ -20,9 +20,13 @@ class Lookup:
 
     async def find(self, request: web.Request) -> Meeting:
         """Return the meeting of the path's code. Raises `Refused` with MEETING_UNKNOWN or RATE_LIMITED."""
-        address = request[CALLER].rate_key
+        return await self.find_by(request.match_info["code"], request[CALLER])
+
+    async def find_by(self, text: str, caller: Caller) -> Meeting:
+        """Return the meeting of the code that the caller gave. Raises as `find` does."""
+        address = caller.rate_key
         self._guesses.require(address)
-        code = canonical(request.match_info["code"])
+        code = canonical(text)
         meeting = None if code is None else await self._by_code(code)
         if meeting is None:
             self._guesses.take(address)

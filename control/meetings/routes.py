@@ -1,8 +1,11 @@
 """Meetings over HTTP: make, list, look at, change, cancel, end."""
 
+from dataclasses import dataclass
+
 from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.accounts import store as accounts
 from control.accounts.access import Access
@@ -11,6 +14,8 @@ from control.accounts.tokens import AccountIdentity
 from control.edge.body import answer, one_line, read_json, read_query
 from control.edge.caller import CALLER
 from control.edge.endpoint import Endpoint, Who
+from control.idempotency.header import attempt_of
+from control.idempotency.service import Idempotency
 from control.meetings.lists import Lists, Place
 from control.meetings.lookup import Lookup
 from control.meetings.schema import (
@@ -34,6 +39,14 @@ MEETINGS = "/api/meetings"
 MEETING = "/api/meetings/{code}"
 
 
+@dataclass(frozen=True)
+class Making:
+    """How often one account may make a meeting, and how a request sent again makes no second one."""
+
+    rate: Buckets
+    idempotency: Idempotency
+
+
 class MeetingRoutes:
     """The routes of meetings."""
 
@@ -44,14 +57,14 @@ class MeetingRoutes:
         lists: Lists,
         lookup: Lookup,
         access: Access,
-        creations: Buckets,
+        making: Making,
     ) -> None:
         self._shards = shards
         self._meetings = meetings
         self._lists = lists
         self._lookup = lookup
         self._access = access
-        self._creations = creations
+        self._making = making
 
     def table(self) -> list[Endpoint]:
         """Return the endpoints."""
@@ -59,7 +72,8 @@ class MeetingRoutes:
             Endpoint("POST", MEETINGS, self.create, Who.ACCOUNT, Scope.MEETINGS_WRITE)
             .takes(NewMeeting)
             .gives(MeetingView, 201)
-            .refuses(Reason.RATE_LIMITED),
+            .refuses(Reason.RATE_LIMITED)
+            .idempotent(),
             Endpoint("GET", MEETINGS, self.list, Who.ACCOUNT, Scope.MEETINGS_READ)
             .asks(MeetingQuery)
             .gives(Page[MeetingView]),
@@ -79,15 +93,20 @@ class MeetingRoutes:
     async def create(self, request: web.Request) -> web.Response:
         """Make a meeting; the caller is its host."""
         account_id = self._access.account(request)
-        self._creations.take(account_id)
+        self._making.rate.take(account_id)
         body = await read_json(request, NewMeeting)
         wanted = replace(body, title=one_line(body.title, "title"))
         host = await self._account(account_id)
         base = request[CALLER].base
-        shard = self._shards.pick()
+        attempt = attempt_of(request, account_id, body)
+        shard = self._shards.pick() if attempt is None else self._shards.pick_by(attempt.name)
+
+        async def make(session: AsyncSession) -> MeetingView:
+            return view_of(await self._meetings.create(session, shard, host, wanted, str(base)), base)
+
         async with self._shards[shard].write() as session:
-            meeting = await self._meetings.create(session, shard, host, wanted, str(base))
-        return answer(view_of(meeting, base), status=201)
+            view = await self._making.idempotency.once(session, attempt, MeetingView, make)
+        return answer(view, status=201)
 
     async def list(self, request: web.Request) -> web.Response:
         """List the meetings the caller hosted, attended or is invited to.

@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 from control.accounts.access import ACCESS_COOKIE, GUEST_COOKIE, REFRESH_COOKIE
 from control.edge.answers import STATUS, Failure
 from control.edge.endpoint import JSON, Endpoint, Who
+from control.idempotency.header import IDEMPOTENCY_KEY, PATTERN
 from control.refusals import SENTENCES, Reason
 
 Json = dict[str, Any]
@@ -20,8 +21,8 @@ Meetings, who is in them, and what is said there. Requests and answers are JSON 
 RFC 3339 in UTC.
 
 Whoever is refused gets a `Failure`: act on its `code`, whose meaning never changes, and on an unknown one \
-as on its status; show `message` to people; quote `request_id`, which is also in `X-Request-Id`. After 429 \
-and 503, wait as many seconds as `Retry-After` says.
+as on its status; show `message` to people; quote `request_id`, which is also in `X-Request-Id`. Where there \
+is a `Retry-After`, wait as many seconds.
 
 A list comes in pages: ask with `limit`, and go on with the `next_cursor` of the page before as `cursor`, \
 until it is null."""
@@ -52,6 +53,13 @@ SECURITY: dict[str, Json] = {
         "name": GUEST_COOKIE,
         "description": "The same, as browsers keep it.",
     },
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "parley_…",
+        "description": "The `secret` of an API key, got by `POST /api/keys`; it stands for its account where "
+        "it has the scope that is named.",
+    },
     "refreshCookie": {
         "type": "apiKey",
         "in": "cookie",
@@ -74,6 +82,16 @@ _ADMITTED: dict[Who, tuple[Json, ...]] = {
 IN_PATHS: dict[str, str] = {
     "code": "A meeting's code, such as `abcd-efgh-jkmn`.",
     "invitation": "The id of an invitation to the meeting.",
+    "key": "An API key's `id`.",
+}
+REPEATABLE: Json = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "required": False,
+    "description": "A string of the client's making, new for each thing to make. The same request sent "
+    "again under it, for a day or as long as the server is set to remember, makes nothing more and gets "
+    "the first answer.",
+    "schema": {"type": "string", "pattern": PATTERN},
 }
 
 HEADERS: dict[str, Json] = {
@@ -82,19 +100,20 @@ HEADERS: dict[str, Json] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}},
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
 }
-_WAITING = frozenset({429, 503})
+_WAITING = frozenset({Reason.RATE_LIMITED, Reason.REQUEST_IN_PROGRESS, Reason.NO_NODE, Reason.OVERLOADED})
 
 
-def document(endpoints: Iterable[Endpoint], version: str) -> Json:
+def document(endpoints: Sequence[Endpoint], version: str) -> Json:
     """Return the document of these endpoints."""
     shapes = _Shapes(endpoints)
     paths: dict[str, Json] = {}
     tags: dict[str, Json] = {}
     for endpoint in endpoints:
         tag = _tag(endpoint)
-        tags.setdefault(tag, {"name": tag, "description": _slice_text(tag)})
+        tags.setdefault(tag, {"name": tag, "description": _about(tag)})
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, shapes)
     return {
         "openapi": "3.1.0",
@@ -109,7 +128,7 @@ def document(endpoints: Iterable[Endpoint], version: str) -> Json:
 class _Shapes:
     """The JSON Schemas of all that is read and given."""
 
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         bodies = [kind for each in endpoints for kind in (each.body, each.answer) if kind is not None]
         queries = [each.query for each in endpoints if each.query is not None]
         kinds = [Failure, *bodies, *queries]
@@ -133,13 +152,18 @@ def _operation(endpoint: Endpoint, shapes: _Shapes) -> Json:
         "tags": [_tag(endpoint)],
         "summary": summary.strip(),
         "description": _flowing(f"{description}\n\n{endpoint.who.value}"),
-        "security": list(_ADMITTED[endpoint.who]),
-        "parameters": [*_in_path(endpoint), *_in_query(endpoint, shapes)],
+        "security": _security(endpoint),
+        "parameters": [*_in_path(endpoint), *_in_query(endpoint, shapes), *_in_headers(endpoint)],
         "responses": {str(endpoint.status): _success(endpoint, shapes), **_failures(endpoint, shapes)},
     }
     if endpoint.body is not None:
         operation["requestBody"] = _body(endpoint, shapes)
     return operation
+
+
+def _security(endpoint: Endpoint) -> list[Json]:
+    by_key = [] if endpoint.scope is None else [{"apiKey": [endpoint.scope]}]
+    return [*_ADMITTED[endpoint.who], *by_key]
 
 
 def _in_path(endpoint: Endpoint) -> list[Json]:
@@ -171,6 +195,10 @@ def _in_query(endpoint: Endpoint, shapes: _Shapes) -> list[Json]:
     ]
 
 
+def _in_headers(endpoint: Endpoint) -> list[Json]:
+    return [REPEATABLE] if endpoint.is_idempotent else []
+
+
 def _body(endpoint: Endpoint, shapes: _Shapes) -> Json:
     schema = shapes.of(endpoint.body)
     return {"required": endpoint.body_required, "content": {JSON: {"schema": schema}}}
@@ -196,15 +224,19 @@ def _failures(endpoint: Endpoint, shapes: _Shapes) -> Json:
     by_status: dict[int, list[Reason]] = {}
     for reason in sorted(endpoint.refusals, key=lambda reason: (STATUS[reason], reason)):
         by_status.setdefault(STATUS[reason], []).append(reason)
-    return {str(status): _failure(status, reasons, shapes) for status, reasons in by_status.items()}
+    return {str(status): _failure(reasons, shapes) for status, reasons in by_status.items()}
 
 
-def _failure(status: int, reasons: list[Reason], shapes: _Shapes) -> Json:
+def _failure(reasons: list[Reason], shapes: _Shapes) -> Json:
     codes = {"properties": {"error": {"properties": {"code": {"enum": [*reasons]}}}}}
-    waiting = ("Retry-After",) if status in _WAITING else ()
+    told = ["X-Request-Id"]
+    if STATUS[reasons[0]] == HTTPStatus.UNAUTHORIZED:
+        told.append("WWW-Authenticate")
+    if _WAITING.intersection(reasons):
+        told.append("Retry-After")
     return {
         "description": "\n".join(f"- `{reason}`: {SENTENCES[reason]}" for reason in reasons),
-        "headers": _headers("X-Request-Id", *waiting),
+        "headers": _headers(*told),
         "content": {JSON: {"schema": {"allOf": [shapes.of(Failure), codes]}}},
     }
 
@@ -218,8 +250,9 @@ def _tag(endpoint: Endpoint) -> str:
     return endpoint.handler.__module__.split(".")[1]
 
 
-def _slice_text(tag: str) -> str:
-    return _flowing(importlib.import_module(f"control.{tag}").__doc__ or "")
+def _about(tag: str) -> str:
+    """Return what the slice says of itself first; the rest is for its readers."""
+    return _flowing((importlib.import_module(f"control.{tag}").__doc__ or "").partition("\n\n")[0])
 
 
 def _flowing(text: str) -> str:

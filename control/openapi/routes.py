@@ -7,15 +7,16 @@ import msgspec
 from aiohttp import web
 
 from control.edge.endpoint import JSON, Endpoint, Who
-from control.edge.html import product_version, render
+from control.edge.html import render
 from control.openapi.document import document
+from control.version import VERSION
 
 
 class OpenApiRoutes:
     """The routes of the document of `endpoints` and of its own."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
-        self._document = document([*endpoints, *self.table()], product_version())
+        self._document = document([*endpoints, *self.table()], VERSION)
         self._body = msgspec.json.encode(self._document)
 
     def table(self) -> list[Endpoint]:

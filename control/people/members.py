@@ -4,6 +4,7 @@ from aiohttp import web
 
 from control.accounts.access import Access
 from control.accounts.tokens import GuestIdentity, Identity
+from control.edge.caller import CALLER, Caller
 from control.events.schema import Author
 from control.meetings.lookup import Lookup
 from control.meetings.store import Meeting
@@ -28,7 +29,14 @@ class Members:
         identity = self._access.identity(request)
         if identity is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        meeting = await self._lookup.find(request)
+        return await self.admit_as(identity, request.match_info["code"], request[CALLER])
+
+    async def admit_as(self, identity: Identity, code: str, caller: Caller) -> tuple[Meeting, Author]:
+        """Return the meeting of the code, and as whom the caller, who is known already, speaks in it.
+
+        Raises as `admit` does.
+        """
+        meeting = await self._lookup.find_by(code, caller)
         return meeting, await self._author(meeting, identity)
 
     async def _author(self, meeting: Meeting, identity: Identity) -> Author:

@@ -115,3 +115,14 @@ async def newest(session: AsyncSession, meeting_id: str, after: str | None, limi
         wanted = wanted.where(tuple_(Attendance.joined_at, Attendance.id) < (last.joined_at, last.id))
     ordered = wanted.order_by(Attendance.joined_at.desc(), Attendance.id.desc())
     return list(await session.scalars(ordered.limit(limit)))
+
+
+async def present(session: AsyncSession, meeting_id: str, limit: int) -> list[Attendance]:
+    """Return those who are in the meeting's call, the latest first, at most `limit`."""
+    there = (
+        Attendance.meeting_id == meeting_id,
+        Attendance.joined_at.is_not(None),
+        Attendance.left_at.is_(None),
+    )
+    ordered = select(Attendance).where(*there).order_by(Attendance.joined_at.desc(), Attendance.id.desc())
+    return list(await session.scalars(ordered.limit(limit)))

@@ -1,5 +1,6 @@
 """The databases, and that each is the one it is taken for."""
 
+import hashlib
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from uuid import uuid4
@@ -47,6 +48,10 @@ class Shards:
     def pick(self) -> int:
         """Return the number of the database for a new meeting."""
         return secrets.randbelow(len(self))
+
+    def pick_by(self, name: str) -> int:
+        """Return the number of the database for a new meeting, always the same for the same name."""
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()) % len(self)
 
     async def prepare(self, within_s: float) -> None:
         """Bring all up to date, and see that each is in its place.

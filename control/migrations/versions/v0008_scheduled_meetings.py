@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "v0008"
-down_revision = "v0004"
+down_revision = "v0005"
 branch_labels = None
 depends_on = None
 

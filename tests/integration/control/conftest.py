@@ -1,6 +1,7 @@
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from control.settings import Limits, Rates, Settings
 from tests.integration.control.harness import Control, Hands
 from tests.support.openapi import OpenApi
 from tests.support.postgres import Postgres, postgres
+from tests.support.rabbitmq import RabbitMQ, rabbitmq
 
 PLENTY = Rates(**{field.name: Rate(10_000, 1) for field in dataclasses.fields(Rates)})
 
 Start = Callable[..., Awaitable[Control]]
+MakeDatabases = Callable[..., list[sqlalchemy.URL]]
 
 
 async def _document(base: URL) -> OpenApi:
@@ -66,6 +69,12 @@ def server() -> Iterator[Postgres]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def broker() -> Iterator[RabbitMQ]:
+    with rabbitmq() as running:
+        yield running
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> sqlalchemy.URL:
     """The address of an empty database, of each kind there is."""
@@ -99,3 +108,25 @@ async def start(tmp_path: Path, database: sqlalchemy.URL) -> AsyncIterator[Start
 @pytest.fixture
 async def control(start: Start) -> Control:
     return await start()
+
+
+@pytest.fixture
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> MakeDatabases:
+    """Makes empty databases of a kind."""
+    numbers = count()
+
+    def make_some(kind: str, how_many: int = 2) -> list[sqlalchemy.URL]:
+        if kind == "sqlite":
+            return [
+                database_url(f"sqlite:///{tmp_path / f'{next(numbers)}.sqlite'}") for _ in range(how_many)
+            ]
+        running: Postgres = request.getfixturevalue("server")
+        return [database_url(running.make_database()) for _ in range(how_many)]
+
+    return make_some
+
+
+@pytest.fixture
+def databases(database: sqlalchemy.URL, make: MakeDatabases) -> list[sqlalchemy.URL]:
+    """Those of the system that is backed up."""
+    return make(database.get_backend_name())

@@ -121,6 +121,12 @@ class Control:
         assert reply.status == 201, reply.text
         return Client(self.http, self.base, reply.json["access_token"], reply.json["user"])
 
+    async def program(self, owner: Client, *scopes: str) -> Client:
+        """A program that acts for the owner by an API key."""
+        reply = await owner.post("/api/keys", {"name": "Robot", "scopes": scopes})
+        assert reply.status == 201, reply.text
+        return Client(self.http, self.base, reply.json["secret"], reply.json["key"])
+
     async def guest(self, code: str, name: str = "Gus") -> Client:
         """Somebody who joined the meeting by name alone."""
         reply = await self.client().post(f"/api/meetings/{code}/join", {"name": name})

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import sqlalchemy
 from sqlalchemy import text
@@ -13,8 +14,8 @@ from control.jobs.attempts import Attempt, Handlers, PermanentFailure, Temporary
 from control.jobs.schema import Job
 from control.jobs.service import Jobs
 from control.metrics import Metrics
-from control.settings import JobSettings
-from control.work import Loop
+from control.settings import JobSettings, Settings
+from control.work import Loop, Work
 from tests.integration.control.harness import Hands, rows
 from tests.support.waiting import until
 
@@ -43,6 +44,20 @@ class Wait(Job, frozen=True, tag="test.wait.v1"):
     name: str
 
 
+class Linger(Job, frozen=True, tag="test.linger.v1"):
+    """Takes so long before it leaves its name."""
+
+    name: str
+    seconds: float
+
+
+class Ticking(Hands):
+    """The machine's clock."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
 @dataclass
 class Hand:
     """Does the tests' jobs. `gate` lets those go that wait; `begun` tells the attempts."""
@@ -52,7 +67,7 @@ class Hand:
 
     @property
     def handlers(self) -> Handlers:
-        return {Note: self.note, Stumble: self.stumble, Wait: self.wait}
+        return {Note: self.note, Stumble: self.stumble, Wait: self.wait, Linger: self.linger}
 
     async def note(self, attempt: Attempt, job: Note) -> None:
         async with attempt.finish() as session:
@@ -73,6 +88,10 @@ class Hand:
         await self.gate.wait()
         await self.note(attempt, Note(job.name))
 
+    async def linger(self, attempt: Attempt, job: Linger) -> None:
+        await asyncio.sleep(job.seconds)
+        await self.note(attempt, Note(job.name))
+
 
 @dataclass
 class Works:
@@ -84,6 +103,15 @@ class Works:
     jobs: Jobs
     metrics: Metrics
     hand: Hand
+
+    def work(self, settings: Settings, *others: Database) -> Work:
+        databases = [self.database, *others]
+        return Work(settings, databases, self.jobs, self.hand.handlers, self.clock, self.metrics)
+
+    def loops(self, settings: Settings, *others: Database) -> list[Loop]:
+        """What control does, and with RabbitMQ what a worker does."""
+        work = self.work(settings, *others)
+        return work.in_control() + (work.in_worker(settings.amqp_url) if settings.amqp_url else [])
 
     async def add(self, job: Job, **options: object) -> bool:
         async with self.database.write() as session:

@@ -40,6 +40,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/session/refresh"): Rule(401, {}, {}),
     ("GET", "/api/session/resume"): Rule(303, {}),
     ("GET", "/api/me"): Rule(200, ACCOUNTS),
+    ("POST", "/api/keys"): Rule(201, ACCOUNTS, {"name": "x", "scopes": ["chat:read"]}),
+    ("GET", "/api/keys"): Rule(200, ACCOUNTS),
+    ("DELETE", "/api/keys/{key}"): Rule(404, ACCOUNTS),  # 404: allowed, but there is no such key
     ("POST", "/api/meetings"): Rule(201, ACCOUNTS, {"title": "x"}),
     ("GET", "/api/meetings"): Rule(200, ACCOUNTS),
     ("GET", "/api/meetings/{code}"): Rule(200, {}),
@@ -69,6 +72,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/mail/{token}"): Rule(404, {}),
     ("POST", "/mail/{token}/decline"): Rule(404, {}),
     ("GET", "/static"): Rule(404, {}),
+    ("GET", "/socket.io/"): Rule(400, {}),  # the token is asked for in the handshake, which this is not
+    ("POST", "/socket.io/"): Rule(400, {}),
+    ("OPTIONS", "/socket.io/"): Rule(400, {}),
     ("GET", "/healthz"): Rule(200, {}),
     ("GET", "/readyz"): Rule(200, {}),
     ("GET", "/metrics"): Rule(200, {}),

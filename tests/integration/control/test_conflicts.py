@@ -1,8 +1,10 @@
 """Two requests that wait for each other's locks: one begins anew, and neither caller hears of it."""
 
 import asyncio
+from pathlib import Path
 
 import aiohttp
+import psycopg
 from aiohttp import web
 from sqlalchemy import text
 
@@ -10,8 +12,17 @@ from control.database import Database, database_url
 from control.edge.middleware import Edge
 from control.metrics import Metrics
 from control.settings import Settings
+from tests.integration.control.conftest import PLENTY, running
+from tests.integration.control.harness import Hands
+from tests.integration.control.test_socket_io import metric, send
 from tests.support.postgres import Postgres
+from tests.support.socket_io import talking
+from tests.support.waiting import until
 
+TAKE_KEY = """
+INSERT INTO messages (meeting_id, number, kind, text, author_id, client_id, sent_at)
+VALUES (%s, 1000, 'text', 'mine', %s, 'c1', now())
+"""
 COUNT_UP = text("UPDATE counters SET count = count + 1 WHERE id = :id")
 
 
@@ -57,3 +68,29 @@ async def test_a_request_that_lost_is_answered_all_the_same(server: Postgres) ->
         assert [count for (count,) in counts] == [2, 2]
     await runner.cleanup()
     await database.close()
+
+
+async def test_a_message_over_socket_io_that_lost_is_acknowledged_all_the_same(
+    server: Postgres, tmp_path: Path
+) -> None:
+    """Another transaction has the message's key, and wants the meeting that the message has."""
+    url = server.make_database()
+    settings = Settings(data=tmp_path, database_url=database_url(url), bcrypt_cost=4, rates=PLENTY)
+    async with running(settings, Hands()) as control:
+        ann = await control.person("Ann")
+        meeting = await control.meeting(ann)
+        with psycopg.connect(url) as other:
+            await asyncio.to_thread(other.execute, TAKE_KEY, (meeting["id"], ann.user["id"]))
+            async with talking(control.base, ann.token) as talker:
+                sending = asyncio.create_task(send(talker, meeting["code"], "hello", "c1"))
+                await until("it waits for the key", lambda: _somebody_waits(url))
+                await asyncio.to_thread(other.execute, "SELECT * FROM feeds FOR UPDATE")
+                await asyncio.to_thread(other.rollback)
+                assert (await sending)["message"]["text"] == "hello"
+        assert await metric(control, "parley_control_conflicts_total") == 1
+
+
+async def _somebody_waits(url: str) -> bool:
+    with psycopg.connect(url) as looking:
+        waiting = looking.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return waiting.fetchone() == (1,)

@@ -7,7 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from control import tables
 from control.accounts import store
@@ -136,6 +136,24 @@ async def test_readers_do_not_wait_for_a_writer_nor_see_what_it_has_not_committe
     async with db.write() as writer, db.read() as reader:
         await store.add_account(writer, account())
         assert await store.by_id(reader, account().id) is None
+
+
+async def test_a_snapshot_is_of_one_moment_and_takes_its_time(db: Database, database: URL) -> None:
+    await db.migrate()
+    count = text("SELECT count(*) FROM accounts")
+    async with db.snapshot() as first:
+        async with db.write() as session:
+            await store.add_account(session, account())
+        assert await first.scalar(count) == 0
+        async with db.snapshot() as second:
+            assert await second.scalar(count) == 1
+            if database.get_backend_name() == "postgresql":
+                assert await second.scalar(text("SHOW statement_timeout")) == "0"
+                with pytest.raises(DBAPIError, match="read-only transaction"):
+                    await second.execute(text("DELETE FROM accounts"))
+        assert await first.scalar(count) == 0
+    async with db.read() as session:  # by the same connections
+        assert await session.scalar(text("SELECT count(*) FROM accounts")) == 1
 
 
 async def test_several_may_migrate_at_once(db: Database, database: URL) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy
 from control.database import database_url
 from control.mail.schema import Attachment, SendMail
 from control.settings import JobSettings, Limits, Settings
-from control.work import loops, mailing
+from control.work import Work, mailing
 from tests.integration.control.harness import Hands, rows
 from tests.integration.control.jobbing import Works, going, works
 from tests.support.ports import free_ports
@@ -41,7 +41,8 @@ async def sending(at: Works, data: Path, **options: Any) -> AsyncIterator[None]:
     """Have mail sent inside the block."""
     settings = Settings(data=data, jobs=JobSettings(jobs_poll_s=0.1), **options)
     who = {SendMail: mailing(settings, at.clock).send}
-    async with going(loops(settings, [at.database], at.jobs, who, at.clock, at.metrics)):
+    work = Work(settings, [at.database], at.jobs, who, at.clock, at.metrics)
+    async with going(work.in_control()):
         yield
 
 

@@ -6,13 +6,18 @@ import re
 import signal
 import stat
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
+from control.database import database_url
+from tests.integration.control.harness import rows
 from tests.support.ports import free_ports
+from tests.support.postgres import Postgres
+from tests.support.processes import Process
 from tests.support.waiting import until
 
 
@@ -86,3 +91,51 @@ async def test_without_its_database_it_says_so_and_ends(tmp_path: Path) -> None:
     assert f"Error: postgresql+psycopg://parley:***@127.0.0.1:{port}/parley does not answer" in said
     assert "does not answer yet" in said
     assert "hush" not in said
+
+
+async def test_several_started_together_share_one_empty_database(tmp_path: Path, server: Postgres) -> None:
+    """One of them makes the tables and the secrets, the others find them."""
+    database, ports = server.make_database(), free_ports(4)
+    environment = {
+        "PARLEY_DATA": str(tmp_path / "data"),
+        "PARLEY_DATABASE_URL": database,
+        "PARLEY_BCRYPT_COST": "4",
+    }
+    bases = [f"http://127.0.0.1:{port}" for port in ports]
+    with ExitStack() as stopping:
+        replicas = [
+            stopping.enter_context(
+                Process(
+                    [sys.executable, "-m", "parley", "control", "--host", "127.0.0.1", "--port", str(port)],
+                    tmp_path / f"{port}.log",
+                    env=environment,
+                )
+            )
+            for port in ports
+        ]
+        async with aiohttp.ClientSession() as http:
+
+            async def ready() -> list[int]:
+                assert all(replica.alive() for replica in replicas)
+                return [await status(http, f"{base}/readyz") for base in bases]
+
+            await until("all are ready", ready, accept=lambda found: found == [200] * 4, deadline_s=90)
+            body = {"email": "ann@example.org", "name": "Ann", "password": "correct horse"}
+            async with http.post(f"{bases[0]}/api/accounts", json=body) as response:
+                token = (await response.json())["access_token"]
+            bearer = {"Authorization": f"Bearer {token}"}
+            for base in bases:
+                async with http.post(f"{base}/api/meetings", json={"title": "x"}, headers=bearer) as response:
+                    assert response.status == 201
+    for port in ports:
+        assert "Traceback" not in (tmp_path / f"{port}.log").read_text()
+    assert len(rows(database_url(database), "SELECT version_num FROM alembic_version")) == 1
+    assert rows(database_url(database), "SELECT number, count FROM place") == [(0, 1)]
+
+
+async def status(http: aiohttp.ClientSession, url: str) -> int:
+    try:
+        async with http.get(url) as response:
+            return response.status
+    except aiohttp.ClientConnectionError:
+        return 0

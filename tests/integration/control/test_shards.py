@@ -17,6 +17,7 @@ from tests.integration.control.harness import Client, Control, connected, rows
 from tests.integration.control.test_chat import say
 from tests.integration.control.test_events import frames
 from tests.support.postgres import Postgres, postgres
+from tests.support.socket_io import talking
 
 OF_A_MEETING = ("meetings", "feeds", "events", "messages", "attendances", "placements")
 
@@ -262,3 +263,19 @@ async def test_history_comes_from_a_replica_that_reaches_so_far(start: Start, mo
         assert (await page(cursor))[0] == ["old 2", "old 1"]  # as the replica has it
         standby.kill()
         assert (await page(cursor))[0] == ["old 2", "changed"]
+
+
+async def test_over_socket_io_people_see_no_difference(start: Start, urls: list[sqlalchemy.URL]) -> None:
+    control = await start_on(start, urls)
+    ann = await control.person("Ann")
+    codes = [(await meeting_on(control, ann, shard))["code"] for shard in range(3)]
+    async with talking(control.base, ann.token) as talker:
+        for code in codes:
+            assert (await talker.call("join", {"meeting": code}))["id"] == 1
+            draft = {"meeting": code, "text": "hello", "client_id": "c1"}
+            posted = (await talker.call("send-message", draft))["message"]
+            assert await talker.event("receive-message") == {"meeting": code, "id": 2, "message": posted}
+    async with talking(control.base, ann.token) as talker:
+        for code in codes:
+            await talker.call("join", {"meeting": code, "after": 1})
+            assert (await talker.event("receive-message"))["meeting"] == code

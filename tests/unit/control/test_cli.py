@@ -60,12 +60,14 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
             "PARLEY_PUBLIC_URL": "https://meet.example.org/",
             "PARLEY_MAX_BODY": "2048",
             "PARLEY_METRICS_FROM": "",
+            "PARLEY_SOCKET_ORIGINS": "https://app.example.org, http://localhost:3000/",
             "PARLEY_LOG_LEVEL": "warning",
         },
     )
     (found,) = settings
     assert (found.port, found.data) == (9000, Path("/srv/parley"))
     assert found.public_url == URL("https://meet.example.org")
+    assert found.socket_origins == (URL("https://app.example.org"), URL("http://localhost:3000"))
     assert found.rates.join_per_address == Rate(5, 2.5)
     assert found.limits.body_bytes == 2048
     assert found.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
@@ -81,6 +83,8 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
         ["--public-url", "https://meet.example.org/path"],
         ["--trusted-proxies", "everybody"],
         ["--bcrypt-cost", "3"],
+        ["--socket-origins", "*"],
+        ["--socket-origins", "https://app.example.org,https://app.example.org/path"],
         ["--event-send-s", "0"],
         ["--database-url", "mysql://parley:hush@host/db"],
         ["--database-writers", "0"],
@@ -89,6 +93,9 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
         ["--replica-urls", "sqlite:///hush.sqlite,sqlite:///hush.sqlite"],
         ["--redis-url", "http://parley:hush@host/"],
         ["--redis-url", "redis://parley:hush@host:port/0"],
+        ["--amqp-url", "http://parley:hush@host/"],
+        ["--amqp-url", "amqp://parley:hush@host:port/"],
+        ["--amqp-url", "amqp:hush"],
         ["--smtp-url", "http://parley:hush@host/", "--mail-from", "parley@example.org"],
         ["--smtp-url", "smtp://parley:hush@host:port", "--mail-from", "parley@example.org"],
         ["--smtp-url", "smtp://parley:hush@host"],

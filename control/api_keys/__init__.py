@@ -1,0 +1,1 @@
+"""API keys: how programs act for an account, within scopes, until the key expires or is revoked."""
