@@ -18,6 +18,7 @@ from control.edge.middleware import Edge
 from control.events.fanout import Fanout
 from control.ground import Ground, ground_of
 from control.health import HealthRoutes
+from control.invitations.routes import MailRoutes
 from control.nodes.commands import CommandSender
 from control.nodes.routes import NodeRoutes
 from control.nodes.service import Nodes
@@ -39,9 +40,9 @@ DRAIN_S = 5.0
 def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     """Return the application. It makes missing secrets, and migrates its database when it starts."""
     ground = ground_of(settings, clock)
-    people = People(ground.events)
+    people = People(ground.outbox.events)
     nodes = Nodes(
-        ground.shards, clock, people, ground.commands, ground.metrics, lease_s=settings.node_lease_s
+        ground.shards, clock, people, ground.outbox.commands, ground.metrics, lease_s=settings.node_lease_s
     )
     edge = Edge(settings, ground.metrics, COOKIES)
     app = web.Application(middlewares=edge.middlewares, client_max_size=settings.limits.body_bytes)
@@ -62,9 +63,11 @@ def _serve_people(app: web.Application, ground: Ground) -> None:
     app.router.add_routes([endpoint.route(admit) for endpoint in api])
     app.router.add_routes(ground.files.routes)
     app.router.add_routes(PageRoutes(ground.shards, common.tokens, common.lookup).table())
+    agenda = ground.agenda
+    app.router.add_routes(MailRoutes(ground.shards, agenda.invitations, agenda.mail_tokens).table())
     rules = Rules(ground.shards, common.members, common.posting, ground.settings.limits, ground.metrics)
     socket_io = SocketIoRoutes(
-        rules, ground.events, common.sockets, common.tokens, ground.settings, ground.clock
+        rules, ground.outbox.events, common.sockets, common.tokens, ground.settings, ground.clock
     )
     app.router.add_routes(socket_io.table())
     app.cleanup_ctx.append(socket_io.live)
@@ -132,43 +135,33 @@ async def _tidy(ground: Ground, stop: asyncio.Event) -> None:
 async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
     """Bring the database up to date, then work in the background until the application ends."""
     sender = CommandSender(
-        ground.shards, ground.commands, ground.clock, ground.secrets.cluster, ground.metrics
+        ground.shards, ground.outbox.commands, ground.clock, ground.secrets.cluster, ground.metrics
     )
-    tasks: list[asyncio.Task[None]] = []
     work = Work(
         ground.settings,
         [*ground.shards],
-        ground.jobs,
-        handlers(ground.settings, ground.shards.first, ground.jobs, ground.clock, ground.secrets.session),
+        ground.outbox.jobs,
+        handlers(ground),
         ground.clock,
         ground.metrics,
-    ).in_control()
-    work.append(ground.subscribers)
+    )
+    loops = [sender, *work.in_control(), *ground.loops()]
+    tasks: list[asyncio.Task[None]] = []
     stop = asyncio.Event()
     try:
-        await ground.shards.prepare(ground.settings.database_wait_s)
-        await ground.files.objects.prepare(ground.settings.s3_wait_s)
-        await ground.subscribers.refresh()
+        await ground.prepare()
         tasks += [
-            asyncio.create_task(sender.run()),
             asyncio.create_task(_sweep(nodes, stop)),
             asyncio.create_task(_tidy(ground, stop)),
-            *(asyncio.create_task(loop.run()) for loop in work),
+            *(asyncio.create_task(loop.run()) for loop in loops),
         ]
-        if ground.relay is not None:
-            tasks.append(asyncio.create_task(ground.relay.run()))
         yield
     finally:
-        sender.stop()
-        for loop in work:
+        for loop in loops:
             loop.stop()
-        if ground.relay is not None:
-            ground.relay.stop()
         stop.set()
         await asyncio.gather(*tasks, return_exceptions=True)
-        ground.passwords.close()
-        await ground.files.objects.close()
-        await ground.shards.close()
+        await ground.close()
 
 
 async def _dismiss(fanout: Fanout, _app: web.Application) -> None:

@@ -11,13 +11,18 @@ from control.app import serve
 from control.database import Unreachable
 from control.options import OF_BOUNDS, OF_PLACE
 from control.part_options import OF_PARTS
-from control.settings import JobSettings, Limits, Rates, Settings
+from control.settings import JobSettings, Limits, MeetingSettings, Rates, Settings
 from control.shards.ids import SHARDS_MAX
 
 QUIET = ("aiosqlite", "alembic", "aio_pika", "aiormq", "botocore")
 """Libraries that would log what people write, or signatures, or are chatty."""
 
-GROUPS: dict[str, type[Any]] = {"rates": Rates, "limits": Limits, "jobs": JobSettings}
+GROUPS: dict[str, type[Any]] = {
+    "rates": Rates,
+    "limits": Limits,
+    "jobs": JobSettings,
+    "meetings": MeetingSettings,
+}
 
 
 @click.command("control")
@@ -61,6 +66,8 @@ def _settings(options: dict[str, Any]) -> Settings:
         raise click.UsageError("--s3-key and --s3-secret need each other")
     if options["smtp_url"] and not options["mail_from"]:
         raise click.UsageError("--smtp-url needs --mail-from (PARLEY_MAIL_FROM)")
+    if options["smtp_url"] and not options["public_url"]:
+        raise click.UsageError("--smtp-url needs --public-url (PARLEY_PUBLIC_URL), for the links in mails")
     groups = {
         name: kind(**{field.name: options.pop(field.name) for field in dataclasses.fields(kind)})
         for name, kind in GROUPS.items()

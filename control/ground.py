@@ -1,22 +1,37 @@
 """What everything stands on: the parts that the settings choose, made once at the start."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from control.accounts.passwords import Passwords
+from control.agenda import Agenda, agenda
+from control.chat.service import Chat
 from control.clock import Clock
 from control.database import Database
 from control.events.fanout import Fanout
 from control.events.relay import Relay
 from control.events.service import Events
 from control.files import Files
+from control.invitations.tokens import MailTokens
 from control.jobs.service import Jobs
 from control.keys import Secrets, ensure_secrets, load_secrets
 from control.metrics import Metrics
 from control.nodes.commands import Commands
+from control.outbox import Outbox
 from control.settings import Settings
 from control.shards.shards import Shards
 from control.webhooks.service import Webhooks
 from control.webhooks.subscribers import Subscribers
+
+
+class Loop(Protocol):
+    """Something that goes on in the background."""
+
+    async def run(self) -> None:
+        """Go on until stopped."""
+
+    def stop(self) -> None:
+        """Let `run` end after what it is doing."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +45,28 @@ class Ground:
     shards: Shards
     fanout: Fanout
     relay: Relay | None
-    jobs: Jobs
     subscribers: Subscribers
-    webhooks: Webhooks
     passwords: Passwords
     files: Files
-    events: Events
-    commands: Commands
+    outbox: Outbox
+    chat: Chat
+    agenda: Agenda
+
+    def loops(self) -> list[Loop]:
+        """Return what the parts do in the background."""
+        return [self.subscribers] if self.relay is None else [self.subscribers, self.relay]
+
+    async def prepare(self) -> None:
+        """Make the parts ready for use. Raises `Unreachable`."""
+        await self.shards.prepare(self.settings.database_wait_s)
+        await self.files.objects.prepare(self.settings.s3_wait_s)
+        await self.subscribers.refresh()
+
+    async def close(self) -> None:
+        """Let go of the parts."""
+        self.passwords.close()
+        await self.files.objects.close()
+        await self.shards.close()
 
 
 def ground_of(settings: Settings, clock: Clock) -> Ground:
@@ -49,7 +79,10 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
         relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
     jobs, subscribers = Jobs(clock), Subscribers(shards.first)
     webhooks = Webhooks(jobs, subscribers, clock, limits.webhooks_each)
-    announce = (relay or fanout).announce
+    announce, files = (relay or fanout).announce, Files(settings, clock, secrets, metrics)
+    events = Events(shards, fanout, announce, webhooks.follow, limits.event_history)
+    outbox = Outbox(events, Commands(clock), jobs, webhooks)
+    chat = Chat(clock, events, files.attachments)
     return Ground(
         settings=settings,
         clock=clock,
@@ -58,13 +91,12 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
         shards=shards,
         fanout=fanout,
         relay=relay,
-        jobs=jobs,
         subscribers=subscribers,
-        webhooks=webhooks,
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
-        files=Files(settings, clock, secrets, metrics),
-        events=Events(shards, fanout, announce, webhooks.follow, limits.event_history),
-        commands=Commands(clock),
+        files=files,
+        outbox=outbox,
+        chat=chat,
+        agenda=agenda(settings, clock, MailTokens(secrets.session), shards, outbox, chat),
     )
 
 

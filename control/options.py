@@ -12,19 +12,20 @@ from control.parameters import (
     LEVEL,
     LIFE,
     NETWORKS,
+    OFF_OR_SECONDS,
     ORIGINS,
     PORT,
     RATE,
     SECONDS,
 )
-from control.settings import JobSettings, Limits, Rates, Settings
+from control.settings import JobSettings, Limits, MeetingSettings, Rates, Settings
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
 
 DEFAULTS: dict[str, Any] = {
     name: value
-    for defaults in (Settings(), Rates(), Limits(), JobSettings())
+    for defaults in (Settings(), Rates(), Limits(), JobSettings(), MeetingSettings())
     for name, value in vars(defaults).items()
 }
 
@@ -198,6 +199,50 @@ OF_BOUNDS = together(
         "webhook_history",
         COUNT,
         "Deliveries kept of each webhook, to be sent again.",
+    ),
+    option(
+        "--meeting-length-max-s",
+        "PARLEY_MEETING_LENGTH_MAX_S",
+        "meeting_length_max_s",
+        LIFE,
+        "The longest a meeting may be planned for.",
+    ),
+    option(
+        "--meeting-ahead-max-s",
+        "PARLEY_MEETING_AHEAD_MAX_S",
+        "meeting_ahead_max_s",
+        LIFE,
+        "How far ahead a meeting may be planned.",
+    ),
+    option(
+        "--meeting-reminder-s",
+        "PARLEY_MEETING_REMINDER_S",
+        "meeting_reminder_s",
+        OFF_OR_SECONDS,
+        "How long before a meeting the host and the invited are reminded by mail; 0: not at all.",
+    ),
+    option(
+        "--meeting-end-s",
+        "PARLEY_MEETING_END_S",
+        "meeting_end_s",
+        OFF_OR_SECONDS,
+        "A planned meeting ends when it is over and has been empty for so long; 0: not by itself.",
+    ),
+    option(
+        "--meeting-end-unscheduled-s",
+        "PARLEY_MEETING_END_UNSCHEDULED_S",
+        "meeting_end_unscheduled_s",
+        OFF_OR_SECONDS,
+        "A meeting without times ends when it has been empty for so long; 0: not by itself.",
+    ),
+    option(
+        "--max-invitations", "PARLEY_MAX_INVITATIONS", "invitations", COUNT, "Invitations to one meeting."
+    ),
+    option(
+        "--max-stays", "PARLEY_MAX_STAYS", "stays", COUNT, "Stays in a meeting that its attendance counts."
+    ),
+    option(
+        "--rate-invite", "PARLEY_RATE_INVITE", "invite_per_host", RATE, "Mails to the invited of one host."
     ),
     option("--max-api-keys", "PARLEY_MAX_API_KEYS", "api_keys_each", COUNT, "API keys of one account."),
     option(

@@ -42,14 +42,18 @@ class Buckets:
         self._keys_max = keys_max
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, key: str) -> None:
-        """Take one token. Raises `Refused` with RATE_LIMITED and the wait for the next if there is none."""
+    def take(self, key: str, count: int = 1) -> None:
+        """Take `count` tokens, at most a full bucket.
+
+        Raises `Refused` with RATE_LIMITED and the wait for those that are missing.
+        """
         level, now_s = self._level(key)
-        if level < 1:
+        count = min(count, self._rate.count)
+        if level < count:
             raise Refused(
-                Reason.RATE_LIMITED, retry_after_s=(1 - level) * self._rate.period_s / self._rate.count
+                Reason.RATE_LIMITED, retry_after_s=(count - level) * self._rate.period_s / self._rate.count
             )
-        self._levels[key] = (level - 1, now_s)
+        self._levels[key] = (level - count, now_s)
         self._levels.move_to_end(key)
         if len(self._levels) > self._keys_max:
             self._levels.popitem(last=False)

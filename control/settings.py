@@ -30,6 +30,7 @@ class Rates:
     guess_per_address: Rate = field(default=Rate(30, 60))
     create_per_account: Rate = field(default=Rate(60, 600))
     key_per_account: Rate = field(default=Rate(20, 600))
+    invite_per_host: Rate = field(default=Rate(200, 3600))
     chat_per_author: Rate = field(default=Rate(20, 10))
     connect_per_address: Rate = field(default=Rate(300, 60))
     messages_per_connection: Rate = field(default=Rate(100, 10))
@@ -59,6 +60,8 @@ class Limits:
     meeting_files_bytes: int = 1024 * 1024 * 1024
     webhooks_each: int = 10
     webhook_history: int = 1000
+    invitations: int = 100
+    stays: int = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,17 @@ class JobSettings:
     jobs_backoff_max_s: float = 3600.0
     jobs_keep_s: int = 24 * 3600
     jobs_keep_dead_s: int = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeetingSettings:
+    """How long meetings are, how far ahead, and what happens by itself; 0 turns that off."""
+
+    meeting_length_max_s: int = 24 * 3600
+    meeting_ahead_max_s: int = 2 * 366 * 24 * 3600
+    meeting_reminder_s: int = 600
+    meeting_end_s: int = 3600
+    meeting_end_unscheduled_s: int = 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +140,7 @@ class Settings:
     rates: Rates = field(default_factory=Rates)
     limits: Limits = field(default_factory=Limits)
     jobs: JobSettings = field(default_factory=JobSettings)
+    meetings: MeetingSettings = field(default_factory=MeetingSettings)
 
     @property
     def databases(self) -> list[tuple[DatabaseUrl, DatabaseUrl | None]]:

@@ -11,17 +11,17 @@ from control.api_keys.service import ApiKeys
 from control.attachments.routes import AttachmentRoutes
 from control.chat.posting import Posting
 from control.chat.routes import ChatRoutes
-from control.chat.service import Chat
 from control.edge.endpoint import Endpoint
 from control.events.routes import EventRoutes
 from control.events.sockets import Sockets
 from control.ground import Ground
 from control.idempotency.service import Idempotency
+from control.invitations.routes import InvitationRoutes
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
+from control.meetings.lists import Lists
 from control.meetings.lookup import Lookup
-from control.meetings.routes import MeetingRoutes
-from control.meetings.service import Meetings
+from control.meetings.routes import Making, MeetingRoutes
 from control.people.members import Members
 from control.people.routes import PeopleRoutes
 from control.rates import Buckets, Rate
@@ -39,7 +39,6 @@ class Common:
     keys: ApiKeys
     lookup: Lookup
     members: Members
-    chat: Chat
     posting: Posting
     sockets: Sockets
 
@@ -52,15 +51,13 @@ def common_of(ground: Ground) -> Common:
         ground.secrets.session, clock, account_s=settings.access_token_s, guest_s=settings.guest_token_s
     )
     access, lookup = Access(tokens), Lookup(shards, Buckets(rates.guess_per_address, clock))
-    chat = Chat(clock, ground.events, ground.files.attachments)
     return Common(
         tokens=tokens,
         access=access,
         keys=ApiKeys(clock, limits.api_keys_each),
         lookup=lookup,
         members=Members(shards, lookup, access),
-        chat=chat,
-        posting=Posting(shards, chat, ground.files.attachments, Buckets(rates.chat_per_author, clock)),
+        posting=Posting(shards, ground.chat, ground.files.attachments, Buckets(rates.chat_per_author, clock)),
         sockets=Sockets(limits, ground.metrics),
     )
 
@@ -80,19 +77,19 @@ def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyR
     return (
         AccountRoutes(first, accounts, ground.passwords, common.tokens, common.access, limits),
         ApiKeyRoutes(first, common.keys, common.access, _buckets(ground, settings.rates.key_per_account)),
-        WebhookRoutes(first, ground.webhooks, targets, common.access, secret, creations),
+        WebhookRoutes(first, ground.outbox.webhooks, targets, common.access, secret, creations),
     )
 
 
-def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, JoinRoutes]:
-    settings, clock, rates = ground.settings, ground.clock, ground.settings.rates
-    meetings = Meetings(clock, ground.events, common.chat, ground.commands, ground.webhooks)
+def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, InvitationRoutes, JoinRoutes]:
+    settings, clock, shards, rates = ground.settings, ground.clock, ground.shards, ground.settings.rates
     joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s)
-    creations, joins = _buckets(ground, rates.create_per_account), _buckets(ground, rates.join_per_address)
-    idempotency = Idempotency(clock, settings.idempotency_s)
+    making = Making(_buckets(ground, rates.create_per_account), Idempotency(clock, settings.idempotency_s))
+    joins, lookup, access = _buckets(ground, rates.join_per_address), common.lookup, common.access
     return (
-        MeetingRoutes(ground.shards, meetings, common.lookup, common.access, creations, idempotency),
-        JoinRoutes(ground.shards, joining, common.lookup, common.access, common.tokens, joins),
+        MeetingRoutes(shards, ground.agenda.meetings, Lists(shards, clock), lookup, access, making),
+        InvitationRoutes(shards, ground.agenda.invitations, lookup, access),
+        JoinRoutes(shards, joining, lookup, access, common.tokens, joins),
     )
 
 
@@ -106,8 +103,8 @@ def _inside_meetings(
         ChatRoutes(shards, common.posting, members),
         AttachmentRoutes(shards, files.attachments, members, uploads, downloads),
         RecordingRoutes(shards, files.recordings, common.access, members, downloads),
-        PeopleRoutes(shards, members),
-        EventRoutes(ground.events, members, common.sockets),
+        PeopleRoutes(shards, members, ground.clock, ground.settings.limits.stays),
+        EventRoutes(ground.outbox.events, members, common.sockets),
     )
 
 

@@ -7,6 +7,7 @@ from control.chat import store as chat
 from control.database import Base
 from control.events import store as events
 from control.idempotency import store as idempotency
+from control.invitations import store as invitations
 from control.jobs import store as jobs
 from control.meetings import store as meetings
 from control.nodes import store as nodes
@@ -23,6 +24,7 @@ SLICES = (
     chat,
     events,
     idempotency,
+    invitations,
     jobs,
     meetings,
     nodes,

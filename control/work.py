@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from control.clock import Clock
 from control.database import Database
+from control.ground import Ground, Loop
+from control.invitations.schema import Notice
 from control.jobs.attempts import Attempts, Handlers
 from control.jobs.broker import Broker
 from control.jobs.consumer import Consumer
@@ -19,6 +20,7 @@ from control.mail.port import Mailer
 from control.mail.schema import SendMail
 from control.mail.service import Mail
 from control.mail.smtp import SmtpMailer, parsed_server
+from control.meetings.timers import EndEmpty
 from control.metrics import Metrics
 from control.settings import Settings
 from control.webhooks.delivery import Deliveries
@@ -28,25 +30,22 @@ NOBODY = "parley@localhost"
 """Whom messages are from that only lie in a folder."""
 
 
-class Loop(Protocol):
-    """Something that goes on in the background."""
-
-    async def run(self) -> None:
-        """Go on until stopped."""
-
-    def stop(self) -> None:
-        """Let `run` end after what it is doing."""
-
-
-def handlers(settings: Settings, accounts: Database, jobs: Jobs, clock: Clock, secret: bytes) -> Handlers:
-    """Return who does which kind of job. `accounts` is the database of those, `secret` the house's own."""
-    sender = parsed_sender(settings.mail_from or NOBODY)
-    deliveries = Deliveries(accounts, jobs, settings, clock, secret)
+def handlers(ground: Ground) -> Handlers:
+    """Return who does which kind of job."""
+    settings, clock, jobs = ground.settings, ground.clock, ground.outbox.jobs
+    deliveries = Deliveries(ground.shards.first, jobs, settings, clock, ground.secrets.session)
     return {
-        SendMail: Mail(_mailer(settings), sender, clock).send,
+        SendMail: mailing(settings, clock).send,
+        Notice: ground.agenda.notices.write,
+        EndEmpty: ground.agenda.closing.end_empty,
         Announce: deliveries.announce,
         Deliver: deliveries.deliver,
     }
+
+
+def mailing(settings: Settings, clock: Clock) -> Mail:
+    """Return who sends mail."""
+    return Mail(_mailer(settings), parsed_sender(settings.mail_from or NOBODY), clock)
 
 
 def _mailer(settings: Settings) -> Mailer:

@@ -14,14 +14,10 @@ from control.clock import utc_now
 from control.database import Unreachable
 from control.edge.html import set_up_templates
 from control.edge.middleware import Edge
-from control.ground import shards_of
+from control.ground import Ground, ground_of
 from control.health import HealthRoutes
 from control.jobs.attempts import Handlers
-from control.jobs.service import Jobs
-from control.keys import ensure_secrets, load_secrets
-from control.metrics import Metrics
 from control.settings import Settings
-from control.shards.shards import Shards
 from control.work import Work, handlers
 
 log = logging.getLogger(__name__)
@@ -29,31 +25,29 @@ log = logging.getLogger(__name__)
 
 def build(settings: Settings, amqp_url: str, others: Handlers) -> web.Application:
     """Return the application, which answers to operators alone; it does jobs, also those of `others`."""
-    ensure_secrets(settings.data)
-    secrets, metrics = load_secrets(settings.data), Metrics()
-    shards, jobs = shards_of(settings), Jobs(utc_now)
-    ours = handlers(settings, shards.first, jobs, utc_now, secrets.session)
-    work = Work(settings, [*shards], jobs, {**ours, **others}, utc_now, metrics)
+    ground = ground_of(settings, utc_now)
+    metrics, doers = ground.metrics, {**handlers(ground), **others}
+    work = Work(settings, [*ground.shards], ground.outbox.jobs, doers, utc_now, metrics)
     app = web.Application(middlewares=Edge(settings, metrics, ()).middlewares)
-    app.router.add_routes(HealthRoutes(shards, metrics, settings.metrics_from).table())
+    app.router.add_routes(HealthRoutes(ground.shards, metrics, settings.metrics_from).table())
     set_up_templates(app)
-    app.cleanup_ctx.append(lambda _app: _live(work, shards, amqp_url))
+    app.cleanup_ctx.append(lambda _app: _live(work, ground, amqp_url))
     return app
 
 
-async def _live(work: Work, shards: Shards, amqp_url: str) -> AsyncIterator[None]:
+async def _live(work: Work, ground: Ground, amqp_url: str) -> AsyncIterator[None]:
     """Bring the databases up to date, then work until the application ends."""
-    loops = work.in_worker(amqp_url)
+    loops = [*work.in_worker(amqp_url), *ground.loops()]
     tasks: list[asyncio.Task[None]] = []
     try:
-        await shards.prepare(work.settings.database_wait_s)
+        await ground.prepare()
         tasks += [asyncio.create_task(loop.run()) for loop in loops]
         yield
     finally:
         for loop in loops:
             loop.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await shards.close()
+        await ground.close()
 
 
 @click.command("worker", params=[*cli.command.params])

@@ -38,6 +38,7 @@ STATUS: dict[Reason, int] = {
     Reason.TOO_MANY_WEBHOOKS: 409,
     Reason.MEETING_ENDED: 410,
     Reason.FILE_GONE: 410,
+    Reason.MEETING_CANCELLED: 410,
     Reason.TOO_LARGE: 413,
     Reason.INVALID: 422,
     Reason.IDEMPOTENCY_KEY_REUSED: 422,

@@ -54,6 +54,7 @@ class Endpoint:
     answer: Any = None
     status: int = 200
     content_type: str = JSON
+    other_type: str | None = None
     reasons: tuple[Reason, ...] = ()
     is_idempotent: bool = False
 
@@ -68,6 +69,10 @@ class Endpoint:
     def gives(self, answer: Any, status: int = 200, content_type: str = JSON) -> "Endpoint":
         """Return it with this answer; with status 101 it is what the WebSocket sends."""
         return replace(self, answer=answer, status=status, content_type=content_type)
+
+    def also(self, content_type: str) -> "Endpoint":
+        """Return it giving the same as text of this type to those who accept that."""
+        return replace(self, other_type=content_type)
 
     def refuses(self, *reasons: Reason) -> "Endpoint":
         """Return it with these reasons for a refusal."""

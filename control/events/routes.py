@@ -53,7 +53,7 @@ class EventRoutes:
             try:
                 await socket.prepare(request)
             except ConnectionError:
-                return socket  # the client went away before it was answered
+                return web.Response()  # for nobody: the client went away before it was answered
             frames = self._events.frames(meeting.id, None if after is UNSET else after)
             async with asyncio.TaskGroup() as group:
                 sending = group.create_task(self._send_all(request, socket, frames))

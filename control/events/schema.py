@@ -88,7 +88,7 @@ class PersonLeft(Frame, frozen=True, kw_only=True, tag="left"):
 
 
 class MeetingEnded(Frame, frozen=True, kw_only=True, tag="ended"):
-    """The host ended the meeting."""
+    """The meeting has ended."""
 
 
 AnyFrame = Ready | Reset | MessagePosted | PersonJoined | PersonLeft | MeetingEnded

@@ -13,8 +13,9 @@ old one until none is left.
   `async with attempt.finish() as session:`, whose commit also marks the job done: once, however often the job
   is delivered. What it does elsewhere (mail, HTTP) it does before that, outside any transaction, and may do
   again: `attempt.job_id` stays the same, so that the receiver can tell.
-- A handler that raises is tried again after a while, with `PermanentFailure` never; after too many attempts
-  the job is dead, and waits with its last error for `parley jobs retry`.
+- A handler that finds it too early raises `NotYet` with the moment to come back at.
+- A handler that raises anything else is tried again after a while, with `PermanentFailure` never; after too
+  many attempts the job is dead, and waits with its last error for `parley jobs retry`.
 
 The row is the truth. Without a broker each control process takes due rows itself (`embedded`); with RabbitMQ
 they are published (`publisher`), and done by `parley worker` (`consumer`). Whoever takes a row moves its

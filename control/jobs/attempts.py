@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -42,6 +42,14 @@ class TemporaryFailure(Exception):
     """The job could not be done this time, for a reason outside of us; says which."""
 
 
+class NotYet(Exception):
+    """It is too early for the job: it is to be done at `due_at`. That is no failure, and no attempt."""
+
+    def __init__(self, due_at: datetime) -> None:
+        super().__init__(due_at)
+        self.due_at = due_at
+
+
 class _Void(Exception):
     """The attempt has been followed by another, or its job was cancelled."""
 
@@ -53,6 +61,7 @@ class Outcome(StrEnum):
     RETRIED = "retried"
     DEAD = "dead"
     VOID = "void"
+    POSTPONED = "postponed"
     UNKNOWN = "unknown"
 
 
@@ -111,6 +120,9 @@ class Attempts:
             await self._do(attempt, stored)
         except _Void:
             return Outcome.VOID
+        except NotYet as early:
+            waiting = {"state": State.WAITING, "due_at": early.due_at, "attempts": attempt.number - 1}
+            return Outcome.POSTPONED if await self._settle(attempt, waiting) else Outcome.VOID
         except PermanentFailure as error:
             return await self._bury(attempt, name, error)
         except (TemporaryFailure, SQLAlchemyError, OSError) as error:

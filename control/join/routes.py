@@ -46,7 +46,9 @@ class JoinRoutes:
             Endpoint("POST", "/api/meetings/{code}/join", self.join, Who.ANYONE, Scope.MEETINGS_JOIN)
             .takes(JoinRequest)
             .gives(Joined)
-            .refuses(Reason.GUESTS_NOT_ALLOWED, Reason.MEETING_ENDED, Reason.NO_NODE)
+            .refuses(
+                Reason.GUESTS_NOT_ALLOWED, Reason.MEETING_ENDED, Reason.MEETING_CANCELLED, Reason.NO_NODE
+            )
         ]
 
     async def join(self, request: web.Request) -> web.Response:

@@ -51,10 +51,13 @@ class Joining:
     async def admit(
         self, session: AsyncSession, meeting_id: str, entrant: Entrant, living: Sequence[Node]
     ) -> Admission:
-        """Return a ticket for the meeting's room. Raises `Refused` with MEETING_ENDED or NO_NODE."""
+        """Return a ticket for the meeting's room.
+
+        Raises `Refused` with MEETING_ENDED, MEETING_CANCELLED or NO_NODE.
+        """
         meeting = await meetings.hold(session, meeting_id)
-        if meeting.ended_at is not None:
-            raise Refused(Reason.MEETING_ENDED)
+        if meeting.over is not None:
+            raise Refused(meeting.over)
         node = await self._place(session, meeting.id, {each.id: each for each in living})
         now = self._clock()
         peer = uuid4().hex

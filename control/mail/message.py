@@ -2,12 +2,24 @@
 
 from datetime import datetime
 from email import policy
-from email.headerregistry import Address, ContentTypeHeader
+from email.headerregistry import Address, BaseHeader, ContentTypeHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
+from email.policy import Policy
 
 from control.mail.schema import SendMail
 
-POLICY = policy.SMTP.clone(max_line_length=78)
+
+class WholeHeader(UnstructuredHeader, BaseHeader):
+    """A header that is never folded: the library would encode an address that is longer than a line."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """Return its one line."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_headers = HeaderRegistry()
+_headers.map_to_type("list-unsubscribe", WholeHeader)
+POLICY = policy.SMTP.clone(max_line_length=78, header_factory=_headers)
 
 
 def parsed_sender(text: str) -> Address:
@@ -26,12 +38,16 @@ def compose(mail: SendMail, *, sender: Address, job_id: str, at: datetime) -> Em
     """Return the message. Raises ValueError when a header cannot be made of what the job holds."""
     message = EmailMessage(policy=POLICY)
     message["From"] = sender
-    local_part, _, domain = mail.to.rpartition("@")
-    message["To"] = Address(username=local_part, domain=domain)
+    message["To"] = _mailbox(mail.to)
+    if mail.reply_to is not None:
+        message["Reply-To"] = _mailbox(mail.reply_to)
     message["Subject"] = mail.subject
     message["Date"] = at
     message["Message-ID"] = f"<{job_id}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence notice is wanted
+    if mail.unsubscribe_url is not None:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text)
     for attachment in mail.attachments:
         content_type = POLICY.header_factory("content-type", attachment.media_type)
@@ -43,3 +59,8 @@ def compose(mail: SendMail, *, sender: Address, job_id: str, at: datetime) -> Em
             filename=attachment.name,
         )
     return message
+
+
+def _mailbox(address: str) -> Address:
+    local_part, _, domain = address.rpartition("@")
+    return Address(username=local_part, domain=domain)

@@ -1,29 +1,50 @@
-"""Meetings over HTTP: make, list, look at, end."""
+"""Meetings over HTTP: make, list, look at, change, cancel, end."""
 
-from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 
 from aiohttp import web
+from msgspec import UNSET
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.accounts import store as accounts
 from control.accounts.access import Access
+from control.accounts.store import Account
 from control.accounts.tokens import AccountIdentity
 from control.edge.body import answer, one_line, read_json, read_query
 from control.edge.caller import CALLER
 from control.edge.endpoint import Endpoint, Who
 from control.idempotency.header import attempt_of
 from control.idempotency.service import Idempotency
-from control.meetings import store
+from control.meetings.lists import Lists, Place
 from control.meetings.lookup import Lookup
-from control.meetings.schema import MeetingView, NewMeeting, PublicView, public_view_of, view_of
+from control.meetings.schema import (
+    MeetingChange,
+    MeetingQuery,
+    MeetingView,
+    NewMeeting,
+    PublicView,
+    public_view_of,
+    view_of,
+)
 from control.meetings.service import Meetings
-from control.meetings.store import Meeting
-from control.paging import Id, Page, PageQuery, Window, page, window
+from control.meetings.store import When
+from control.paging import Page, page, window
 from control.rates import Buckets
 from control.refusals import Reason, Refused
 from control.scopes import Scope
 from control.shards.shards import Shards
+
+MEETINGS = "/api/meetings"
+MEETING = "/api/meetings/{code}"
+
+
+@dataclass(frozen=True)
+class Making:
+    """How often one account may make a meeting, and how a request sent again makes no second one."""
+
+    rate: Buckets
+    idempotency: Idempotency
 
 
 class MeetingRoutes:
@@ -33,33 +54,38 @@ class MeetingRoutes:
         self,
         shards: Shards,
         meetings: Meetings,
+        lists: Lists,
         lookup: Lookup,
         access: Access,
-        creations: Buckets,
-        idempotency: Idempotency,
+        making: Making,
     ) -> None:
         self._shards = shards
         self._meetings = meetings
+        self._lists = lists
         self._lookup = lookup
         self._access = access
-        self._creations = creations
-        self._idempotency = idempotency
+        self._making = making
 
     def table(self) -> list[Endpoint]:
         """Return the endpoints."""
         return [
-            Endpoint("POST", "/api/meetings", self.create, Who.ACCOUNT, Scope.MEETINGS_WRITE)
+            Endpoint("POST", MEETINGS, self.create, Who.ACCOUNT, Scope.MEETINGS_WRITE)
             .takes(NewMeeting)
             .gives(MeetingView, 201)
             .refuses(Reason.RATE_LIMITED)
             .idempotent(),
-            Endpoint("GET", "/api/meetings", self.list, Who.ACCOUNT, Scope.MEETINGS_READ)
-            .asks(PageQuery)
+            Endpoint("GET", MEETINGS, self.list, Who.ACCOUNT, Scope.MEETINGS_READ)
+            .asks(MeetingQuery)
             .gives(Page[MeetingView]),
-            Endpoint("GET", "/api/meetings/{code}", self.look, Who.ANYONE, Scope.MEETINGS_READ).gives(
-                PublicView
-            ),
-            Endpoint("POST", "/api/meetings/{code}/end", self.end, Who.ACCOUNT, Scope.MEETINGS_WRITE)
+            Endpoint("GET", MEETING, self.look, Who.ANYONE, Scope.MEETINGS_READ).gives(PublicView),
+            Endpoint("PATCH", MEETING, self.change, Who.ACCOUNT, Scope.MEETINGS_WRITE)
+            .takes(MeetingChange)
+            .gives(MeetingView)
+            .refuses(Reason.NOT_THE_HOST, Reason.MEETING_ENDED, Reason.MEETING_CANCELLED),
+            Endpoint("POST", f"{MEETING}/cancel", self.cancel, Who.ACCOUNT, Scope.MEETINGS_WRITE)
+            .gives(MeetingView)
+            .refuses(Reason.NOT_THE_HOST, Reason.MEETING_ENDED),
+            Endpoint("POST", f"{MEETING}/end", self.end, Who.ACCOUNT, Scope.MEETINGS_WRITE)
             .gives(MeetingView)
             .refuses(Reason.NOT_THE_HOST),
         ]
@@ -67,38 +93,38 @@ class MeetingRoutes:
     async def create(self, request: web.Request) -> web.Response:
         """Make a meeting; the caller is its host."""
         account_id = self._access.account(request)
-        self._creations.take(account_id)
+        self._making.rate.take(account_id)
         body = await read_json(request, NewMeeting)
-        title = one_line(body.title, "title")
-        async with self._shards.first.read() as session:
-            host = await accounts.by_id(session, account_id)
-        if host is None:
-            raise Refused(Reason.UNAUTHENTICATED)
+        wanted = replace(body, title=one_line(body.title, "title"))
+        host = await self._account(account_id)
+        base = request[CALLER].base
         attempt = attempt_of(request, account_id, body)
         shard = self._shards.pick() if attempt is None else self._shards.pick_by(attempt.name)
 
         async def make(session: AsyncSession) -> MeetingView:
-            meeting = await self._meetings.create(
-                session, shard, host, title=title, guests_allowed=body.guests_allowed
-            )
-            return view_of(meeting, request[CALLER].base)
+            return view_of(await self._meetings.create(session, shard, host, wanted, str(base)), base)
 
         async with self._shards[shard].write() as session:
-            view = await self._idempotency.once(session, attempt, MeetingView, make)
+            view = await self._making.idempotency.once(session, attempt, MeetingView, make)
         return answer(view, status=201)
 
     async def list(self, request: web.Request) -> web.Response:
-        """List the meetings the caller hosted or attended, the newest first."""
-        account_id = self._access.account(request)
-        wanted = window(read_query(request, PageQuery), Id)
-        rows = await self._of_account(account_id, wanted)
+        """List the meetings the caller hosted, attended or is invited to.
+
+        Past ones come with who attended and for how long, if the caller was the host or there.
+        """
+        account = await self._account(self._access.account(request))
+        query = read_query(request, MeetingQuery)
+        wanted, when = window(query, Place), None if query.when is UNSET else query.when
+        rows = await self._lists.of_account(account, when, wanted)
+        attended = await self._lists.attendance(rows, account) if when is When.PAST else {}
         base = request[CALLER].base
         return answer(
             page(
                 rows,
                 wanted.limit,
-                key=lambda row: row.id,
-                item=lambda row: view_of(row, base),
+                key=lambda row: Place.of(row, when),
+                item=lambda row: view_of(row, base, attended.get(row.id, UNSET)),
             )
         )
 
@@ -109,6 +135,30 @@ class MeetingRoutes:
         account_id = identity.account if isinstance(identity, AccountIdentity) else None
         return answer(public_view_of(meeting, account_id))
 
+    async def change(self, request: web.Request) -> web.Response:
+        """Change a meeting's title, its times, or who may join; the host only.
+
+        Times are changed each by itself, and keep what the clocks show when only the zone is changed. Those
+        who are invited get a mail about a new title or new times.
+        """
+        account_id = self._access.account(request)
+        body = await read_json(request, MeetingChange)
+        wanted = body if body.title is None else replace(body, title=one_line(body.title, "title"))
+        found = await self._lookup.find(request)
+        base = request[CALLER].base
+        async with self._shards.of(found.id).write() as session:
+            meeting = await self._meetings.change(session, found.id, account_id, wanted, str(base))
+        return answer(view_of(meeting, base))
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Cancel a meeting, which then takes nobody in; the host only. Those who are invited get a mail."""
+        account_id = self._access.account(request)
+        found = await self._lookup.find(request)
+        base = request[CALLER].base
+        async with self._shards.of(found.id).write() as session:
+            meeting = await self._meetings.cancel(session, found.id, account_id, str(base))
+        return answer(view_of(meeting, base))
+
     async def end(self, request: web.Request) -> web.Response:
         """End a meeting; the host only."""
         account_id = self._access.account(request)
@@ -117,17 +167,9 @@ class MeetingRoutes:
             meeting = await self._meetings.end(session, found.id, account_id)
         return answer(view_of(meeting, request[CALLER].base))
 
-    async def _of_account(self, account_id: str, wanted: Window[str]) -> Sequence[Meeting]:
-        """Return the wanted meetings and one more, of all databases."""
-        last = None
-        if wanted.after is not None:
-            async with self._shards.of(wanted.after).read() as session:
-                last = await store.by_id(session, wanted.after)
-            if last is None:
-                return []
-        found = []
-        for database in self._shards:
-            async with database.history(partial(store.is_there, meeting=last)) as session:
-                found += await store.of_account(session, account_id, last, wanted.limit + 1)
-        found.sort(key=lambda meeting: (meeting.created_at, meeting.id), reverse=True)
-        return found[: wanted.limit + 1]
+    async def _account(self, account_id: str) -> Account:
+        async with self._shards.first.read() as session:
+            account = await accounts.by_id(session, account_id)
+        if account is None:
+            raise Refused(Reason.UNAUTHENTICATED)
+        return account

@@ -2,18 +2,45 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from yarl import URL
 
 from control.clock import Timestamp
-from control.meetings.store import Meeting
+from control.meetings.schedule import WallTimes
+from control.meetings.store import Meeting, When
+from control.paging import PageQuery
+from control.people.attendance import Attendance
+
+Title = Annotated[str, Meta(min_length=1, max_length=120)]
 
 
-class NewMeeting(Struct, frozen=True):
-    """A meeting to make."""
+class NewMeeting(WallTimes, frozen=True, kw_only=True):
+    """A meeting to make. Without times it is open from now on; else all three of them are needed."""
 
-    title: Annotated[str, Meta(min_length=1, max_length=120)]
+    title: Title
     guests_allowed: bool = True
+
+
+class MeetingChange(WallTimes, frozen=True, kw_only=True):
+    """What to change of a meeting; what is null or absent stays."""
+
+    title: Title | None = None
+    guests_allowed: bool | None = None
+
+
+class MeetingQuery(PageQuery, frozen=True):
+    """Which meetings are wanted."""
+
+    when: (
+        Annotated[
+            When,
+            Meta(
+                description="`coming`: those that have not ended, by their start; `past`: the others, the "
+                "last ended first. Without it all, the last made first."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Host(Struct, frozen=True):
@@ -30,16 +57,24 @@ class HostName(Struct, frozen=True):
 
 
 class MeetingView(Struct, frozen=True, kw_only=True):
-    """A meeting, to those who belong to it. `url` is the page to open."""
+    """A meeting, to those who belong to it. `url` is the page to open.
+
+    `attendance` is in the list of past meetings alone, for the host and for those who were there.
+    """
 
     id: str
     code: str
     title: str
     host: Host
     guests_allowed: bool
+    starts_at: Timestamp | None
+    ends_at: Timestamp | None
+    time_zone: str | None
+    cancelled: bool
     created_at: Timestamp
     ended_at: Timestamp | None
     url: str
+    attendance: Attendance | UnsetType = UNSET
 
 
 class PublicView(Struct, frozen=True, kw_only=True):
@@ -49,11 +84,15 @@ class PublicView(Struct, frozen=True, kw_only=True):
     title: str
     host: HostName
     guests_allowed: bool
+    starts_at: Timestamp | None
+    ends_at: Timestamp | None
+    time_zone: str | None
+    cancelled: bool
     ended_at: Timestamp | None
     is_host: bool
 
 
-def view_of(meeting: Meeting, base: URL) -> MeetingView:
+def view_of(meeting: Meeting, base: URL, attendance: Attendance | UnsetType = UNSET) -> MeetingView:
     """Return the meeting to those who belong to it; `base` is where they reach this server."""
     return MeetingView(
         id=meeting.id,
@@ -61,9 +100,14 @@ def view_of(meeting: Meeting, base: URL) -> MeetingView:
         title=meeting.title,
         host=Host(meeting.host_id, meeting.host_name),
         guests_allowed=meeting.guests_allowed,
+        starts_at=meeting.starts_at,
+        ends_at=meeting.ends_at,
+        time_zone=meeting.time_zone,
+        cancelled=meeting.cancelled,
         created_at=meeting.created_at,
         ended_at=meeting.ended_at,
         url=str(base / "m" / meeting.code),
+        attendance=attendance,
     )
 
 
@@ -74,6 +118,10 @@ def public_view_of(meeting: Meeting, account_id: str | None) -> PublicView:
         title=meeting.title,
         host=HostName(meeting.host_name),
         guests_allowed=meeting.guests_allowed,
+        starts_at=meeting.starts_at,
+        ends_at=meeting.ends_at,
+        time_zone=meeting.time_zone,
+        cancelled=meeting.cancelled,
         ended_at=meeting.ended_at,
         is_host=meeting.host_id == account_id,
     )

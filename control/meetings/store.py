@@ -1,21 +1,38 @@
 """Meetings, in the database."""
 
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Index, String, exists, or_, select, tuple_
+from sqlalchemy import Index, String, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from control.accounts.store import Account
 from control.database import Base
 from control.events import store as feeds
+from control.invitations.store import Invitation
+from control.meetings.schedule import Schedule
 from control.people.store import Attendance
+from control.refusals import Reason
+
+
+class When(StrEnum):
+    """Which of an account's meetings: those that may still be entered, or those that have ended."""
+
+    COMING = "coming"
+    PAST = "past"
 
 
 class Meeting(Base):
-    """A meeting. Its id is the room's id on the node. The host's account may be in another database."""
+    """A meeting. Its id is the room's id on the node. The host's account may be in another database.
+
+    One without times is open from the moment it was made. One that was `cancelled` has ended by that.
+    `sequence` counts what calendars have to be told of.
+    """
 
     __tablename__ = "meetings"
-    __table_args__ = (Index(None, "host_id", "created_at"),)
+    __table_args__ = (Index(None, "host_id", "created_at"), Index(None, "host_id", "ended_at"))
 
     id: Mapped[str] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(14), unique=True)
@@ -23,8 +40,39 @@ class Meeting(Base):
     host_id: Mapped[str]
     host_name: Mapped[str] = mapped_column(String(80))
     guests_allowed: Mapped[bool]
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    time_zone: Mapped[str | None] = mapped_column(String(64))
+    cancelled: Mapped[bool] = mapped_column(default=False)
+    sequence: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """Its times, if it has any."""
+        if self.starts_at is None or self.ends_at is None or self.time_zone is None:
+            return None
+        return Schedule(self.starts_at, self.ends_at, self.time_zone)
+
+    @schedule.setter
+    def schedule(self, schedule: Schedule | None) -> None:
+        if schedule is not None:
+            self.starts_at, self.ends_at = schedule.starts_at, schedule.ends_at
+            self.time_zone = schedule.time_zone
+
+    @property
+    def over(self) -> Reason | None:
+        """Why nobody is let in any more, or None."""
+        if self.ended_at is None:
+            return None
+        return Reason.MEETING_CANCELLED if self.cancelled else Reason.MEETING_ENDED
+
+    def moment(self, when: When | None) -> datetime:
+        """Return by which moment it stands in a list."""
+        if when is When.COMING:
+            return self.starts_at or self.created_at
+        return self.created_at if when is None or self.ended_at is None else self.ended_at
 
 
 async def add(session: AsyncSession, meeting: Meeting) -> None:
@@ -43,9 +91,9 @@ async def by_id(session: AsyncSession, meeting_id: str) -> Meeting | None:
     return await session.get(Meeting, meeting_id)
 
 
-async def is_there(session: AsyncSession, meeting: Meeting | None) -> bool:
+async def is_there(session: AsyncSession, meeting_id: str | None) -> bool:
     """Tell whether the database has this meeting; None is in no database."""
-    return meeting is not None and await session.get(Meeting, meeting.id) is not None
+    return meeting_id is not None and await session.get(Meeting, meeting_id) is not None
 
 
 async def hold(session: AsyncSession, meeting_id: str) -> Meeting:
@@ -55,12 +103,37 @@ async def hold(session: AsyncSession, meeting_id: str) -> Meeting:
 
 
 async def of_account(
-    session: AsyncSession, account_id: str, after: Meeting | None, limit: int
+    session: AsyncSession,
+    account: Account,
+    when: When | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
 ) -> list[Meeting]:
-    """Return the meetings the account hosted or attended, newest first, at most `limit`, from `after` on."""
-    attended = exists().where(Attendance.account_id == account_id, Attendance.meeting_id == Meeting.id)
-    wanted = select(Meeting).where(or_(Meeting.host_id == account_id, attended))
+    """Return the meetings the account hosted, attended or is invited to, at most `limit`.
+
+    Those that are coming in the order of their start, others the latest first; from `after` on, a moment in
+    that list and a meeting's id.
+    """
+    hosted = select(Meeting.id).where(Meeting.host_id == account.id)
+    attended = select(Attendance.meeting_id).where(Attendance.account_id == account.id)
+    invited = select(Invitation.meeting_id).where(
+        Invitation.address == account.email, Invitation.declined_at.is_(None)
+    )
+    wanted = select(Meeting).where(Meeting.id.in_(hosted.union(attended, invited)))
+    if when is not None:
+        is_over = Meeting.ended_at.is_not(None)
+        wanted = wanted.where(is_over if when is When.PAST else ~is_over)
+    moment = _MOMENTS[when]
+    place = tuple_(moment, Meeting.id)
     if after is not None:
-        wanted = wanted.where(tuple_(Meeting.created_at, Meeting.id) < (after.created_at, after.id))
-    ordered = wanted.order_by(Meeting.created_at.desc(), Meeting.id.desc())
-    return list(await session.scalars(ordered.limit(limit)))
+        wanted = wanted.where(place > after if when is When.COMING else place < after)
+    order = (moment, Meeting.id) if when is When.COMING else (moment.desc(), Meeting.id.desc())
+    return list(await session.scalars(wanted.order_by(*order).limit(limit)))
+
+
+_MOMENTS: dict[When | None, Any] = {
+    None: Meeting.created_at,
+    When.COMING: func.coalesce(Meeting.starts_at, Meeting.created_at),
+    When.PAST: Meeting.ended_at,
+}
+"""By which a list is ordered; `Meeting.moment` says the same of one."""

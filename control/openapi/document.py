@@ -82,6 +82,7 @@ _ADMITTED: dict[Who, tuple[Json, ...]] = {
 IN_PATHS: dict[str, str] = {
     "code": "A meeting's code, such as `abcd-efgh-jkmn`.",
     "attachment": "An attachment's `id`.",
+    "invitation": "The id of an invitation to the meeting.",
     "key": "An API key's `id`.",
     "recording": "A recording's `id`.",
     "webhook": "A webhook's `id`.",
@@ -216,6 +217,8 @@ def _success(endpoint: Endpoint, shapes: _Shapes) -> Json:
         response["x-frames"] = shapes.of(endpoint.answer)
     elif endpoint.answer is not None:
         response["content"] = {endpoint.content_type: {"schema": shapes.of(endpoint.answer)}}
+        if endpoint.other_type is not None:
+            response["content"][endpoint.other_type] = {"schema": {"type": "string"}}
     return response
 
 

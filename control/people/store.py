@@ -1,12 +1,15 @@
 """Attendances, in the database: one row per ticket given out, its id the peer's id on the node."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, select, tuple_
+from sqlalchemy import ForeignKey, Index, String, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control.database import Base
+from control.people.attendance import Stay
 
 
 class Attendance(Base):
@@ -31,6 +34,14 @@ class Attendance(Base):
     created_at: Mapped[datetime]
     joined_at: Mapped[datetime | None]
     left_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Whether anyone is in the call, and when last anyone left or got a ticket."""
+
+    is_anyone_in: bool
+    last_at: datetime | None
 
 
 async def add(session: AsyncSession, attendance: Attendance) -> None:
@@ -60,9 +71,38 @@ async def present_on(session: AsyncSession, node_id: str, boot: str | None) -> l
     return list(await session.scalars(select(Attendance).where(*there).with_for_update()))
 
 
+async def presence(session: AsyncSession, meeting_id: str) -> Presence:
+    """Return whether the meeting is empty, and since when."""
+    is_in = Attendance.joined_at.is_not(None) & Attendance.left_at.is_(None)
+    wanted = select(
+        func.count().filter(is_in), func.max(func.coalesce(Attendance.left_at, Attendance.created_at))
+    )
+    (present, last_at) = (await session.execute(wanted.where(Attendance.meeting_id == meeting_id))).one()
+    return Presence(present > 0, last_at)
+
+
 async def is_there(session: AsyncSession, attendance_id: str | None) -> bool:
     """Tell whether the database has this attendance; None is in no database."""
     return attendance_id is not None and await session.get(Attendance, attendance_id) is not None
+
+
+async def first(session: AsyncSession, meeting_id: str, limit: int) -> list[Stay]:
+    """Return the first stays in the meeting, at most `limit`."""
+    theirs = select(Attendance).where(Attendance.meeting_id == meeting_id, Attendance.joined_at.is_not(None))
+    found = await session.scalars(theirs.order_by(Attendance.joined_at, Attendance.id).limit(limit))
+    return [
+        Stay(each.account_id, each.name, each.joined_at, each.left_at) for each in found if each.joined_at
+    ]
+
+
+async def attended(session: AsyncSession, account_id: str, meeting_ids: Collection[str]) -> set[str]:
+    """Return in which of the meetings the account has been."""
+    stays = select(Attendance.meeting_id).where(
+        Attendance.account_id == account_id,
+        Attendance.meeting_id.in_(meeting_ids),
+        Attendance.joined_at.is_not(None),
+    )
+    return set(await session.scalars(stays))
 
 
 async def newest(session: AsyncSession, meeting_id: str, after: str | None, limit: int) -> list[Attendance]:

@@ -43,8 +43,9 @@ class Meeting:
 class Service:
     """Control and a node, running; and the REST API as a client uses it."""
 
-    def __init__(self, origin: str, logs: list[Path], client: aiohttp.ClientSession) -> None:
+    def __init__(self, origin: str, data: Path, logs: list[Path], client: aiohttp.ClientSession) -> None:
         self.origin = origin
+        self.data = data
         self.logs = logs
         self._client = client
         self._accounts: dict[str, Account] = {}
@@ -106,7 +107,7 @@ async def service(network: Network, folder: Path) -> AsyncIterator[Service]:
                 process = closing.enter_context(Process(argv, log, env=env))
                 await _ready(process, client, url)
                 logs.append(log)
-            yield Service(origin, logs, client)
+            yield Service(origin, data, logs, client)
     for log in logs:
         _, *traces = log.read_text().split("Traceback")
         bugs = [trace for trace in traces if NOT_HTTP not in trace[:2048]]

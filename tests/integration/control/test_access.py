@@ -21,6 +21,7 @@ EVERYBODY = (NOBODY, STRANGER, ELSEWHERE, GUEST, MEMBER, HOST)
 
 ACCOUNTS = {NOBODY: 401, ELSEWHERE: 401, GUEST: 401}
 MEMBERS = {NOBODY: 401, STRANGER: 403, ELSEWHERE: 403}
+HOSTS = ACCOUNTS | {STRANGER: 403, MEMBER: 403}
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,13 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/meetings/{code}/events"): Rule(
         400, MEMBERS
     ),  # 400: allowed, but no WebSocket was asked for
-    ("POST", "/api/meetings/{code}/end"): Rule(200, ACCOUNTS | {STRANGER: 403, MEMBER: 403}, {}),
+    ("POST", "/api/meetings/{code}/end"): Rule(200, HOSTS, {}),
+    ("PATCH", "/api/meetings/{code}"): Rule(200, HOSTS, {}),
+    ("POST", "/api/meetings/{code}/cancel"): Rule(200, HOSTS, {}),
+    ("POST", "/api/meetings/{code}/invitations"): Rule(201, HOSTS, {"addresses": ["bo@example.org"]}),
+    ("GET", "/api/meetings/{code}/invitations"): Rule(200, HOSTS),
+    ("DELETE", "/api/meetings/{code}/invitations/{invitation}"): Rule(404, HOSTS),
+    ("GET", "/api/meetings/{code}/attendance"): Rule(200, MEMBERS | {GUEST: 403, MEMBER: 403}),
     ("POST", "/internal/nodes/report"): Rule(401, {}, {}),
     ("GET", "/api/openapi.json"): Rule(200, {}),
     ("GET", "/api/docs"): Rule(200, {}),
@@ -78,6 +85,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/sign-in"): Rule(200, {}),
     ("GET", "/meetings"): Rule(303, {}),  # a page: cookies count there, not the bearer's token
     ("GET", "/m/{code}"): Rule(200, {}),
+    ("GET", "/mail/{token}"): Rule(404, {}),  # of no mail that was sent
+    ("POST", "/mail/{token}"): Rule(404, {}),
+    ("POST", "/mail/{token}/decline"): Rule(404, {}),
     ("GET", "/static"): Rule(404, {}),
     ("GET", "/socket.io/"): Rule(400, {}),  # the token is asked for in the handshake, which this is not
     ("POST", "/socket.io/"): Rule(400, {}),

@@ -14,7 +14,7 @@ import sqlalchemy
 from control.database import database_url
 from control.mail.schema import Attachment, SendMail
 from control.settings import JobSettings, Limits, Settings
-from control.work import Work, handlers
+from control.work import Work, mailing
 from tests.integration.control.harness import Hands, rows
 from tests.integration.control.jobbing import Works, going, works
 from tests.support.ports import free_ports
@@ -40,7 +40,7 @@ async def at(database: sqlalchemy.URL) -> AsyncIterator[Works]:
 async def sending(at: Works, data: Path, **options: Any) -> AsyncIterator[None]:
     """Have mail sent inside the block."""
     settings = Settings(data=data, jobs=JobSettings(jobs_poll_s=0.1), **options)
-    who = handlers(settings, at.database, at.jobs, at.clock, bytes(32))
+    who = {SendMail: mailing(settings, at.clock).send}
     work = Work(settings, [at.database], at.jobs, who, at.clock, at.metrics)
     async with going(work.in_control()):
         yield

@@ -11,14 +11,16 @@ from tests.integration.control.harness import Client, Control
 
 async def pages(client: Client, path: str, limit: int) -> list[list[dict]]:
     """All pages of a list."""
-    found, query = [], f"?limit={limit}"
+    found: list[list[dict]] = []
+    first = f"{path}{'&' if '?' in path else '?'}limit={limit}"
+    query = ""
     while True:
-        reply = await client.get(path + query)
+        reply = await client.get(first + query)
         assert reply.status == 200, reply.text
         found.append(reply.json["items"])
         if reply.json["next_cursor"] is None:
             return found
-        query = f"?limit={limit}&cursor={reply.json['next_cursor']}"
+        query = f"&cursor={reply.json['next_cursor']}"
 
 
 async def test_a_new_meeting(control: Control) -> None:
@@ -30,6 +32,10 @@ async def test_a_new_meeting(control: Control) -> None:
         "title": "Design review",
         "host": {"id": ann.user["id"], "name": "Ann"},
         "guests_allowed": True,
+        "starts_at": None,
+        "ends_at": None,
+        "time_zone": None,
+        "cancelled": False,
         "created_at": "2031-05-04T12:00:00Z",
         "ended_at": None,
         "url": f"{control.base.origin()}/m/{meeting['code']}",
@@ -54,6 +60,10 @@ async def test_anyone_with_the_code_sees_the_public_view(control: Control) -> No
         "title": "Weekly",
         "host": {"name": "Ann"},
         "guests_allowed": False,
+        "starts_at": None,
+        "ends_at": None,
+        "time_zone": None,
+        "cancelled": False,
         "ended_at": None,
         "is_host": False,
     }

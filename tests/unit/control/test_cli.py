@@ -10,7 +10,7 @@ from yarl import URL
 from control import cli
 from control.database import database_url
 from control.rates import Rate
-from control.settings import JobSettings, Limits, Rates, Settings
+from control.settings import JobSettings, Limits, MeetingSettings, Rates, Settings
 
 
 @pytest.fixture
@@ -38,10 +38,12 @@ def test_without_options_the_defaults_hold(settings: list[Settings]) -> None:
 
 def test_every_setting_has_an_option_a_variable_and_a_word_of_help() -> None:
     fields = {
-        field.name for kind in (Settings, Rates, Limits, JobSettings) for field in dataclasses.fields(kind)
+        field.name
+        for kind in (Settings, Rates, Limits, JobSettings, MeetingSettings)
+        for field in dataclasses.fields(kind)
     }
     options = [option for option in cli.command.params if isinstance(option, click.Option)]
-    assert {option.name for option in options} == fields - {"rates", "limits", "jobs"}
+    assert {option.name for option in options} == fields - {"rates", "limits", "jobs", "meetings"}
     text = run(["--help"])
     for option in options:
         assert str(option.envvar).startswith("PARLEY_")
@@ -97,6 +99,8 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
         ["--smtp-url", "http://parley:hush@host/", "--mail-from", "parley@example.org"],
         ["--smtp-url", "smtp://parley:hush@host:port", "--mail-from", "parley@example.org"],
         ["--smtp-url", "smtp://parley:hush@host"],
+        ["--smtp-url", "smtp://parley:hush@host", "--mail-from", "parley@example.org"],
+        ["--meeting-reminder-s", "-1"],
         ["--mail-from", "parley"],
         ["--mail-from", "a@example.org, b@example.org"],
         ["--mail-from", "Parley\r\nBcc: b@example.org <a@example.org>"],

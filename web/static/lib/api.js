@@ -11,7 +11,15 @@ import { ParleyError } from "./errors.js";
 /**
  * @typedef {{id: string, email: string, name: string}} User
  * @typedef {{code: string, title: string, host: {id?: string, name: string}, guests_allowed: boolean,
- *   ended_at: string | null, is_host?: boolean, id?: string, created_at?: string, url?: string}} MeetingInfo
+ *   starts_at: string | null, ends_at: string | null, time_zone: string | null, cancelled: boolean,
+ *   ended_at: string | null, is_host?: boolean, id?: string, created_at?: string, url?: string,
+ *   attendance?: Attended}} MeetingInfo
+ * @typedef {{title: string, guests_allowed: boolean, starts_at?: string, ends_at?: string, time_zone?: string}} MeetingWish
+ *   times are what clocks in the zone show, without an offset
+ * @typedef {{id: string, address: string, declined: boolean, created_at: string}} Invitation
+ * @typedef {{name: string, user: string | null, first_joined_at: string, last_left_at: string | null,
+ *   seconds: number, stays: number}} Attendee
+ * @typedef {{items: Attendee[], complete: boolean}} Attended
  * @typedef {{ticket: string, signal_url: string, peer: string, room: string, name: string, is_host: boolean,
  *   access_token: string | null}} Entry permission to enter a meeting's room on its node
  * @typedef {{id: string, name: string, type: string, size: number}} Attachment a file; `size` in bytes
@@ -70,19 +78,57 @@ export class Api {
     if (!this.#token) await this.me();
   }
 
-  /** @param {{title: string, guests_allowed: boolean}} meeting @returns {Promise<MeetingInfo>} */
+  /** @param {MeetingWish} meeting @returns {Promise<MeetingInfo>} */
   createMeeting(meeting) {
     return this.#call("POST", "/api/meetings", meeting);
   }
 
-  /** My meetings, newest first. @param {string | null} [cursor] @returns {Promise<Page<MeetingInfo>>} */
-  meetings(cursor) {
-    return this.#call("GET", `/api/meetings${query({ limit: 20, cursor })}`);
+  /**
+   * My meetings: all, newest first; those coming, by their start; those past, the last ended first.
+   * @param {string | null} [cursor]
+   * @param {"coming" | "past"} [when]
+   * @returns {Promise<Page<MeetingInfo>>}
+   */
+  meetings(cursor, when) {
+    return this.#call("GET", `/api/meetings${query({ limit: 20, cursor, when })}`);
   }
 
   /** @param {string} code @returns {Promise<MeetingInfo>} */
   meeting(code) {
     return this.#call("GET", meetingPath(code));
+  }
+
+  /** @param {string} code @param {Partial<MeetingWish>} wanted @returns {Promise<MeetingInfo>} */
+  changeMeeting(code, wanted) {
+    return this.#call("PATCH", meetingPath(code), wanted);
+  }
+
+  /** It does not take place, and the invited are told. @param {string} code @returns {Promise<MeetingInfo>} */
+  cancelMeeting(code) {
+    return this.#call("POST", `${meetingPath(code)}/cancel`);
+  }
+
+  /** @param {string} code @param {string[]} addresses @returns {Promise<{items: Invitation[]}>} */
+  invite(code, addresses) {
+    return this.#call("POST", `${meetingPath(code)}/invitations`, { addresses });
+  }
+
+  /** @param {string} code @param {string | null} [cursor] @returns {Promise<Page<Invitation>>} */
+  invitations(code, cursor) {
+    return this.#call("GET", `${meetingPath(code)}/invitations${query({ limit: 100, cursor })}`);
+  }
+
+  /** @param {string} code @param {string} id of the invitation @returns {Promise<void>} */
+  uninvite(code, id) {
+    return this.#call("DELETE", `${meetingPath(code)}/invitations/${encodeURIComponent(id)}`);
+  }
+
+  /** Who attended, as CSV; the host only. @param {string} code @returns {Promise<Blob>} */
+  async attendanceTable(code) {
+    const attended = () => this.#send("GET", `${meetingPath(code)}/attendance`, undefined, "text/csv");
+    let response = await attended();
+    if (response.status === 401 && (await this.#refresh())) response = await attended();
+    return response.ok ? response.blob() : read(response);
   }
 
   /** Everybody out; the host only. @param {string} code @returns {Promise<MeetingInfo>} */
@@ -157,9 +203,9 @@ export class Api {
     return read(response);
   }
 
-  /** @param {string} method @param {string} path @param {unknown} [body] */
-  async #send(method, path, body) {
-    const headers = new Headers({ Accept: "application/json" });
+  /** @param {string} method @param {string} path @param {unknown} [body] @param {string} [accept] */
+  async #send(method, path, body, accept = "application/json") {
+    const headers = new Headers({ Accept: accept });
     if (body !== undefined) headers.set("Content-Type", "application/json");
     if (this.#token) headers.set("Authorization", `Bearer ${this.#token}`);
     try {

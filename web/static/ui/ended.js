@@ -15,6 +15,11 @@ const ENDINGS = {
     text: "The host ended it for everybody. Thank you for being there.",
     again: false,
   },
+  meeting_cancelled: {
+    title: "The meeting was cancelled",
+    text: "The host cancelled it; there is nothing to join.",
+    again: false,
+  },
   room_closed: { title: "The meeting has ended", text: "It was closed for everybody.", again: false },
   removed: {
     title: "You were removed from the meeting",

@@ -8,8 +8,8 @@ import { find } from "./dom.js";
  * @param {Record<string, string>} faults by field name; none clears them all
  */
 export function showFaults(form, faults) {
-  for (const field of form.querySelectorAll("input[aria-describedby]")) {
-    const input = /** @type {HTMLInputElement} */ (field);
+  for (const field of form.querySelectorAll("[name][aria-describedby]")) {
+    const input = /** @type {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} */ (field);
     const fault = faults[input.name] ?? "";
     find(`#${input.id}-fault`, form).textContent = fault;
     input.setAttribute("aria-invalid", String(fault !== ""));

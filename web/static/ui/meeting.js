@@ -62,7 +62,9 @@ class Page {
       const info = await this.meeting.open();
       for (const title of document.querySelectorAll('[data-part="title"]')) title.textContent = info.title;
       this.#showTitle();
-      if (info.ended_at) return void this.#end(new ParleyError("meeting_ended"));
+      if (info.ended_at) {
+        return void this.#end(new ParleyError(info.cancelled ? "meeting_cancelled" : "meeting_ended"));
+      }
       const memory = await this.meeting.recall();
       if (memory) return void (await this.#comeBack(memory));
       if (!info.guests_allowed && !userId) return void this.#end(new ParleyError("guests_not_allowed"));

@@ -1,75 +1,106 @@
-/** My meetings: the list with paging, making one, copying its link, ending it. */
+/** My meetings: those that are coming and those that are past, making, planning, changing and ending them. */
 
 import { Api } from "../lib/api.js";
 import { asParleyError } from "../lib/errors.js";
-import { copy } from "./clipboard.js";
-import { find, fromTemplate } from "./dom.js";
+import { card } from "./meeting-card.js";
+import { find } from "./dom.js";
 import { onSend, showNotice } from "./forms.js";
+import { PlanDialog } from "./plan.js";
 
 /** @typedef {import("../lib/api.js").MeetingInfo} MeetingInfo */
 
 const api = new Api();
-const list = find('[data-part="list"]');
-const more = find('[data-action="more"]');
 const newDialog = /** @type {HTMLDialogElement} */ (find('dialog[data-part="new"]'));
-const endDialog = /** @type {HTMLDialogElement} */ (find('dialog[data-part="end"]'));
 const form = /** @type {HTMLFormElement} */ (find('[data-form="new-meeting"]'));
+const plan = new PlanDialog(api, async (meeting) => {
+  await attempt(() => coming.reload());
+  coming.focus(meeting);
+});
 
-const me = document.body.dataset.userId;
-const dates = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+/** One of the two lists, page by page. */
+class MeetingList {
+  #when;
+  #root;
+  #list;
+  #more;
+  /** @type {string | null} */
+  #cursor = null;
 
-/** @type {string | null} */
-let cursor = null;
+  /** @param {"coming" | "past"} when */
+  constructor(when) {
+    this.#when = when;
+    this.#root = find(`[data-list="${when}"]`);
+    this.#list = find('[data-part="list"]', this.#root);
+    this.#more = find('[data-action="more"]', this.#root);
+    this.#more.onclick = () => attempt(() => this.#load());
+  }
+
+  /** From the first page on. */
+  async reload() {
+    this.#cursor = null;
+    await this.#load();
+  }
+
+  /** Go to the meeting that was just made or changed. @param {MeetingInfo} meeting */
+  focus(meeting) {
+    const shown = this.#list.querySelector(`[data-code="${CSS.escape(meeting.code)}"] [data-slot="open"]`);
+    /** @type {HTMLElement | null} */ (shown)?.focus();
+  }
+
+  async #load() {
+    const isFirst = this.#cursor === null;
+    const page = await api.meetings(this.#cursor, this.#when);
+    const cards = page.items.map((meeting) => card(meeting, actions));
+    if (isFirst) this.#list.replaceChildren(...cards);
+    else this.#list.append(...cards);
+    this.#cursor = page.next_cursor;
+    this.#list.ariaBusy = "false";
+    this.#more.hidden = page.next_cursor === null;
+    find('[data-part="empty"]', this.#root).hidden = this.#list.childElementCount > 0;
+  }
+}
+
+const coming = new MeetingList("coming");
+const past = new MeetingList("past");
+
+/** What a meeting's buttons do. */
+const actions = {
+  /** @param {MeetingInfo} meeting */
+  edit: (meeting) => void plan.open(meeting),
+  /** @param {MeetingInfo} meeting */
+  end: (meeting) => confirmThen("end", () => api.endMeeting(meeting.code)),
+  /** @param {MeetingInfo} meeting */
+  cancel: (meeting) => confirmThen("cancel", () => api.cancelMeeting(meeting.code)),
+  /** @param {MeetingInfo} meeting */
+  table: (meeting) => void attempt(() => saveTable(meeting)),
+};
+
+/** @param {"end" | "cancel"} part which question to ask @param {() => Promise<unknown>} work */
+function confirmThen(part, work) {
+  const dialog = /** @type {HTMLDialogElement} */ (find(`dialog[data-part="${part}"]`));
+  dialog.returnValue = "";
+  dialog.onclose = async () => {
+    if (dialog.returnValue !== "confirmed") return;
+    await attempt(async () => {
+      await work();
+      await reload();
+    });
+    find("#main").focus();
+  };
+  dialog.showModal();
+}
 
 /** @param {MeetingInfo} meeting */
-function addressOf(meeting) {
-  return meeting.url ?? `${location.origin}/m/${meeting.code}`;
+async function saveTable(meeting) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await api.attendanceTable(meeting.code));
+  link.download = `attendance-${meeting.code}.csv`;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
-/** @param {MeetingInfo} meeting @returns {HTMLElement} */
-function card(meeting) {
-  const element = fromTemplate("meeting");
-  const hosted = meeting.host.id === me;
-  const slot = (/** @type {string} */ name) => find(`[data-slot="${name}"]`, element);
-  element.dataset.code = meeting.code;
-  slot("title").textContent = meeting.title;
-  slot("code").textContent = meeting.code;
-  slot("host").textContent = hosted ? "" : `hosted by ${meeting.host.name}`;
-  const time = /** @type {HTMLTimeElement} */ (slot("time"));
-  if (meeting.created_at) {
-    time.dateTime = meeting.created_at;
-    time.textContent = dates.format(new Date(meeting.created_at));
-  }
-  slot("chip").textContent = meeting.ended_at ? "Ended" : "Open";
-  slot("chip").classList.toggle("live", !meeting.ended_at);
-  const open = /** @type {HTMLAnchorElement} */ (slot("open"));
-  open.href = `/m/${meeting.code}`;
-  open.textContent = meeting.ended_at ? "Read the chat" : "Join";
-  open.classList.toggle("primary", !meeting.ended_at);
-  find('[data-action="copy"]', element).hidden = Boolean(meeting.ended_at);
-  find('[data-action="copy"]', element).onclick = () => copy(addressOf(meeting), "The link is copied.");
-  find('[data-action="end"]', element).hidden = Boolean(meeting.ended_at) || !hosted;
-  find('[data-action="end"]', element).onclick = () => confirmEnd(meeting, element);
-  return element;
-}
-
-/** @param {MeetingInfo} meeting @param {HTMLElement} element */
-function confirmEnd(meeting, element) {
-  endDialog.returnValue = "";
-  endDialog.onclose = async () => {
-    if (endDialog.returnValue !== "end") return;
-    await attempt(async () => element.replaceWith(card(await api.endMeeting(meeting.code))));
-  };
-  endDialog.showModal();
-}
-
-async function loadMore() {
-  const page = await api.meetings(cursor);
-  cursor = page.next_cursor;
-  list.append(...page.items.map(card));
-  list.ariaBusy = "false";
-  more.hidden = cursor === null;
-  find('[data-part="empty"]').hidden = list.childElementCount > 0;
+async function reload() {
+  await Promise.all([coming.reload(), past.reload()]);
 }
 
 /** @param {() => Promise<void>} work */
@@ -84,29 +115,29 @@ async function attempt(work) {
 }
 
 /**
- * `#new` in the address asks for the dialog: so the link works from other pages, and before this script has
- * loaded.
+ * `#new` and `#plan` in the address ask for a dialog: so the links work from other pages, and before this
+ * script has loaded.
  */
 function followAddress() {
-  if (location.hash !== "#new") return;
+  const wanted = location.hash;
+  if (wanted !== "#new" && wanted !== "#plan") return;
   history.replaceState(null, "", location.pathname);
+  if (wanted === "#plan") return void plan.open();
   form.reset();
   newDialog.showModal();
 }
 
 addEventListener("hashchange", followAddress);
-find('[data-action="cancel"]', form).onclick = () => newDialog.close();
-more.onclick = () => attempt(loadMore);
+find('[data-action="close"]', form).onclick = () => newDialog.close();
 onSend(form, async ({ title = "", guests_allowed }) => {
   const meeting = await api.createMeeting({
     title: title.trim() || "Meeting",
     guests_allowed: guests_allowed === "on",
   });
   newDialog.close();
-  list.prepend(card(meeting));
-  find('[data-part="empty"]').hidden = true;
-  /** @type {HTMLElement | null} */ (list.querySelector("[data-slot=open]"))?.focus();
+  await attempt(() => coming.reload());
+  coming.focus(meeting);
 });
 
 followAddress();
-void attempt(loadMore);
+void attempt(reload);
