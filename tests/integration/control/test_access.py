@@ -48,7 +48,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", "/api/webhooks/{webhook}"): Rule(404, ACCOUNTS),
     ("POST", "/api/webhooks/{webhook}/enable"): Rule(404, ACCOUNTS),
     ("GET", "/api/webhooks/{webhook}/deliveries"): Rule(404, ACCOUNTS),
-    ("POST", "/api/webhooks/{webhook}/replay"): Rule(404, ACCOUNTS, {}),
+    ("POST", "/api/webhooks/{webhook}/replay"): Rule(422, ACCOUNTS, {}),
     ("POST", "/api/meetings"): Rule(201, ACCOUNTS, {"title": "x"}),
     ("GET", "/api/meetings"): Rule(200, ACCOUNTS),
     ("GET", "/api/meetings/{code}"): Rule(200, {}),
