@@ -141,6 +141,7 @@ def _view(webhook: Webhook) -> WebhookView:
         kinds=webhook.kinds.split(),  # type: ignore[arg-type]  # what is stored was checked
         description=webhook.description,
         created_at=webhook.created_at,
+        last_number=webhook.last_number,
         failing_since=webhook.failing_since,
         disabled_at=webhook.disabled_at,
         disabled_because=webhook.disabled_because,

@@ -22,13 +22,17 @@ class NewWebhook(Struct, frozen=True):
 
 
 class WebhookView(Struct, frozen=True, kw_only=True):
-    """An endpoint. It is told nothing while `disabled_at` says since when, and `disabled_because` why."""
+    """An endpoint. It is told nothing while `disabled_at` says since when, and `disabled_because` why.
+
+    `last_number` is its latest delivery's, 0 before there is one.
+    """
 
     id: str
     url: str
     kinds: list[Kind]
     description: str
     created_at: Timestamp
+    last_number: int
     failing_since: Timestamp | None
     disabled_at: Timestamp | None
     disabled_because: str | None
