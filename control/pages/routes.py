@@ -1,6 +1,6 @@
 """Pages over HTTP, with who is signed in. All else on a page comes from the REST API."""
 
-from typing import Any
+from typing import Any, get_args
 
 from aiohttp import web
 from yarl import URL
@@ -11,7 +11,9 @@ from control.accounts.schema import User
 from control.accounts.tokens import AccessTokens, AccountIdentity
 from control.edge.html import WEB, render
 from control.meetings.lookup import Lookup
+from control.scopes import Scope
 from control.shards.shards import Shards
+from control.webhooks.schema import Kind
 
 
 class PageRoutes:
@@ -29,6 +31,7 @@ class PageRoutes:
             web.get("/sign-up", self.sign_up),
             web.get("/sign-in", self.sign_in),
             web.get("/meetings", self.meetings),
+            web.get("/settings", self.settings),
             web.get("/m/{code}", self.meeting),
             web.static("/static", WEB / "static"),
         ]
@@ -47,9 +50,11 @@ class PageRoutes:
 
     async def meetings(self, request: web.Request) -> web.Response:
         """One's own meetings; strangers are sent to sign in."""
-        if ACCESS_COOKIE not in request.cookies:
-            return see_other(URL("/sign-in").with_query(next=request.path_qs))
-        return await self._page(request, "meetings.html")
+        return await self._own_page(request, "meetings.html")
+
+    async def settings(self, request: web.Request) -> web.Response:
+        """One's own API keys and webhooks; strangers are sent to sign in."""
+        return await self._own_page(request, "settings.html", scopes=list(Scope), kinds=get_args(Kind))
 
     async def meeting(self, request: web.Request) -> web.Response:
         """One meeting, from the camera check to its end, under the code's one spelling."""
@@ -57,6 +62,12 @@ class PageRoutes:
         if request.match_info["code"] != code:
             return see_other(URL("/m") / code)
         return await self._page(request, "meeting.html", code=code)
+
+    async def _own_page(self, request: web.Request, template: str, **context: Any) -> web.Response:
+        """Return the page to those signed in."""
+        if ACCESS_COOKIE not in request.cookies:
+            return see_other(URL("/sign-in").with_query(next=request.path_qs))
+        return await self._page(request, template, **context)
 
     async def _page(self, request: web.Request, template: str, **context: Any) -> web.Response:
         """Return the page, once a browser whose access has expired has been to get it renewed."""

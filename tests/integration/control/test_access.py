@@ -84,6 +84,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/sign-up"): Rule(200, {}),
     ("GET", "/sign-in"): Rule(200, {}),
     ("GET", "/meetings"): Rule(303, {}),  # a page: cookies count there, not the bearer's token
+    ("GET", "/settings"): Rule(303, {}),
     ("GET", "/m/{code}"): Rule(200, {}),
     ("GET", "/mail/{token}"): Rule(404, {}),  # of no mail that was sent
     ("POST", "/mail/{token}"): Rule(404, {}),

@@ -1,7 +1,10 @@
 import re
+from typing import get_args
 
 import pytest
 
+from control.scopes import Scope
+from control.webhooks.schema import Kind
 from tests.integration.control.harness import Client, Control
 
 
@@ -30,11 +33,19 @@ async def test_inline_parts_of_a_page_carry_its_nonce(control: Control) -> None:
     assert 'style="' not in reply.text
 
 
-async def test_my_meetings_are_for_those_signed_in(control: Control) -> None:
-    stranger = await control.client().get("/meetings?x=1")
-    assert (stranger.status, stranger.headers["Location"]) == (303, "/sign-in?next=/meetings?x%3D1")
+@pytest.mark.parametrize("path", ["/meetings", "/settings"])
+async def test_ones_own_pages_are_for_those_signed_in(control: Control, path: str) -> None:
+    stranger = await control.client().get(f"{path}?x=1")
+    assert (stranger.status, stranger.headers["Location"]) == (303, f"/sign-in?next={path}?x%3D1")
     ann = await control.person("Ann")
-    assert (await control.client().get("/meetings", headers=browser(control, ann.token))).status == 200
+    assert (await control.client().get(path, headers=browser(control, ann.token))).status == 200
+
+
+async def test_the_settings_offer_every_scope_and_every_kind_of_event(control: Control) -> None:
+    ann = await control.person("Ann")
+    page = (await control.client().get("/settings", headers=browser(control, ann.token))).text
+    offered = re.findall(r'name="(?:scopes|kinds)" value="([^"]+)"', page)
+    assert offered == [*Scope, *get_args(Kind)]
 
 
 async def test_an_expired_or_foreign_cookie_is_taken_to_be_renewed(control: Control) -> None:

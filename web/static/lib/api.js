@@ -29,6 +29,14 @@ import { ParleyError } from "./errors.js";
  *   author: {id: string, name: string} | null, sent_at: string, attachments: Attachment[]}} Message
  *   ids rise with time; a guest's author id is the peer's
  * @typedef {{peer: string, name: string, user: string | null, joined_at: string, left_at: string | null}} Attendance
+ * @typedef {{id: string, name: string, prefix: string, scopes: string[], created_at: string,
+ *   expires_at: string | null, used_at: string | null}} Key an API key; it begins with `prefix`
+ * @typedef {{id: string, url: string, kinds: string[], description: string, created_at: string,
+ *   last_number: number, failing_since: string | null, disabled_at: string | null,
+ *   disabled_because: string | null}} Webhook an endpoint that is told of events of these kinds
+ * @typedef {{number: number, id: string, kind: string, state: "pending" | "delivered" | "failed",
+ *   attempts: number, status: number | null, error: string | null, created_at: string,
+ *   tried_at: string | null}} Delivery what an endpoint was, or is to be, told
  */
 
 /**
@@ -183,6 +191,66 @@ export class Api {
     return this.#call("GET", `${meetingPath(code)}/people${query({ limit: 100, cursor })}`);
   }
 
+  /** My API keys, newest first. @param {string | null} [cursor] @returns {Promise<Page<Key>>} */
+  keys(cursor) {
+    return this.#call("GET", `/api/keys${query({ limit: 20, cursor })}`);
+  }
+
+  /**
+   * `expires_in` is in seconds; without it the key never expires. The secret is told this once.
+   * @param {{name: string, scopes: string[], expires_in: number | null}} key
+   * @returns {Promise<{secret: string, key: Key}>}
+   */
+  makeKey(key) {
+    return this.#call("POST", "/api/keys", key);
+  }
+
+  /** @param {string} id @returns {Promise<void>} */
+  revokeKey(id) {
+    return this.#call("DELETE", `/api/keys/${encodeURIComponent(id)}`);
+  }
+
+  /** All my webhooks, oldest first. @returns {Promise<Page<Webhook>>} */
+  webhooks() {
+    return this.#call("GET", "/api/webhooks");
+  }
+
+  /**
+   * The secret is told this once.
+   * @param {{url: string, kinds: string[], description: string}} webhook
+   * @returns {Promise<{secret: string, webhook: Webhook}>}
+   */
+  addWebhook(webhook) {
+    return this.#call("POST", "/api/webhooks", webhook);
+  }
+
+  /** @param {string} id @returns {Promise<void>} */
+  removeWebhook(id) {
+    return this.#call("DELETE", webhookPath(id));
+  }
+
+  /** Tell an endpoint again that was disabled. @param {string} id @returns {Promise<Webhook>} */
+  enableWebhook(id) {
+    return this.#call("POST", `${webhookPath(id)}/enable`);
+  }
+
+  /**
+   * What an endpoint was told after delivery number `after`, in order.
+   * @param {string} id @param {number} after @param {number} limit at most 100
+   * @returns {Promise<{items: Delivery[]}>}
+   */
+  deliveries(id, after, limit) {
+    return this.#call("GET", `${webhookPath(id)}/deliveries${query({ after, limit })}`);
+  }
+
+  /**
+   * Tell an endpoint again all it was told after delivery number `after`, a hundred deliveries at most.
+   * @param {string} id @param {number} after @returns {Promise<{count: number, next_after: number | null}>}
+   */
+  replay(id, after) {
+    return this.#call("POST", `${webhookPath(id)}/replay`, { after });
+  }
+
   /**
    * Where a meeting's events stream from, after the event with id `after`.
    * @param {string} code
@@ -232,6 +300,11 @@ export class Api {
 /** @param {string} code */
 function meetingPath(code) {
   return `/api/meetings/${encodeURIComponent(code)}`;
+}
+
+/** @param {string} id */
+function webhookPath(id) {
+  return `/api/webhooks/${encodeURIComponent(id)}`;
 }
 
 /** @param {Record<string, string | number | null | undefined>} values */

@@ -11,10 +11,16 @@ export function showFaults(form, faults) {
   for (const field of form.querySelectorAll("[name][aria-describedby]")) {
     const input = /** @type {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} */ (field);
     const fault = faults[input.name] ?? "";
-    find(`#${input.id}-fault`, form).textContent = fault;
+    find(`#${faultOf(input)}`, form).textContent = fault;
     input.setAttribute("aria-invalid", String(fault !== ""));
   }
   /** @type {HTMLElement | null} */ (form.querySelector('[aria-invalid="true"]'))?.focus();
+}
+
+/** The id of the place for what is wrong with a field; boxes of one name share theirs. @param {Element} field */
+function faultOf(field) {
+  const described = field.getAttribute("aria-describedby") ?? "";
+  return described.split(" ").find((id) => id.endsWith("-fault")) ?? "";
 }
 
 /** @param {ParentNode} root holds the notice @param {string} text empty hides it */
@@ -25,9 +31,10 @@ export function showNotice(root, text) {
 }
 
 /**
- * Run `work` with the form's values when it is sent; show what the server refuses.
+ * Run `work` with the form's values when it is sent; show what the server refuses. `data` has those of
+ * several boxes with one name.
  * @param {HTMLFormElement} form
- * @param {(values: Record<string, string>) => Promise<void>} work
+ * @param {(values: Record<string, string>, data: FormData) => Promise<void>} work
  */
 export function onSend(form, work) {
   form.addEventListener("submit", async (event) => {
@@ -38,7 +45,8 @@ export function onSend(form, work) {
     if (form.querySelector('[aria-invalid="true"]')) return;
     button.ariaBusy = "true";
     try {
-      await work(Object.fromEntries(/** @type {Iterable<[string, string]>} */ (new FormData(form))));
+      const data = new FormData(form);
+      await work(Object.fromEntries(/** @type {Iterable<[string, string]>} */ (data)), data);
     } catch (thrown) {
       const error = asParleyError(thrown);
       showFaults(form, error.fields);

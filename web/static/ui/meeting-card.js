@@ -2,6 +2,7 @@
 
 import { copy } from "./clipboard.js";
 import { find, fromTemplate, make } from "./dom.js";
+import { spanText, timeText } from "./times.js";
 
 /**
  * @typedef {import("../lib/api.js").MeetingInfo} MeetingInfo
@@ -9,7 +10,6 @@ import { find, fromTemplate, make } from "./dom.js";
  */
 
 const me = document.body.dataset.userId;
-const dates = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 /** @param {MeetingInfo} meeting @param {Actions} actions @returns {HTMLElement} */
 export function card(meeting, actions) {
@@ -29,7 +29,11 @@ export function card(meeting, actions) {
   open.href = `/m/${meeting.code}`;
   open.textContent = isOver ? "Read the chat" : "Join";
   open.classList.toggle("primary", !isOver);
-  const button = (/** @type {string} */ action, /** @type {boolean} */ isThere, /** @type {() => void} */ press) => {
+  const button = (
+    /** @type {string} */ action,
+    /** @type {boolean} */ isThere,
+    /** @type {() => void} */ press,
+  ) => {
     const found = find(`[data-action="${action}"]`, element);
     found.hidden = !isThere;
     found.onclick = press;
@@ -54,8 +58,8 @@ function stateOf(meeting) {
 /** @param {HTMLTimeElement} time @param {MeetingInfo} meeting */
 function showTime(time, { starts_at, ends_at, created_at }) {
   time.dateTime = starts_at ?? created_at ?? "";
-  if (starts_at && ends_at) time.textContent = dates.formatRange(new Date(starts_at), new Date(ends_at));
-  else if (created_at) time.textContent = dates.format(new Date(created_at));
+  if (starts_at && ends_at) time.textContent = spanText(starts_at, ends_at);
+  else if (created_at) time.textContent = timeText(created_at);
 }
 
 /** @param {HTMLElement} element @param {import("../lib/api.js").Attended} attendance */
@@ -63,10 +67,12 @@ function showAttendance(element, { items, complete }) {
   const slot = (/** @type {string} */ name) => find(`[data-slot="${name}"]`, element);
   slot("attended").hidden = items.length === 0;
   slot("attendance").textContent =
-    items.length === 1 ? "1 person attended" : `${items.length}${complete ? "" : " and more"} people attended`;
+    items.length === 1
+      ? "1 person attended"
+      : `${items.length}${complete ? "" : " and more"} people attended`;
   slot("people").replaceChildren(
     ...items.map(({ name, seconds, first_joined_at }) =>
-      make("li", {}, `${name}: ${lengthText(seconds)}, from ${dates.format(new Date(first_joined_at))}`),
+      make("li", {}, `${name}: ${lengthText(seconds)}, from ${timeText(first_joined_at)}`),
     ),
   );
 }

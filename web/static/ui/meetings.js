@@ -2,6 +2,7 @@
 
 import { Api } from "../lib/api.js";
 import { asParleyError } from "../lib/errors.js";
+import { confirmed } from "./confirm.js";
 import { card } from "./meeting-card.js";
 import { find } from "./dom.js";
 import { onSend, showNotice } from "./forms.js";
@@ -76,18 +77,13 @@ const actions = {
 };
 
 /** @param {"end" | "cancel"} part which question to ask @param {() => Promise<unknown>} work */
-function confirmThen(part, work) {
-  const dialog = /** @type {HTMLDialogElement} */ (find(`dialog[data-part="${part}"]`));
-  dialog.returnValue = "";
-  dialog.onclose = async () => {
-    if (dialog.returnValue !== "confirmed") return;
-    await attempt(async () => {
-      await work();
-      await reload();
-    });
-    find("#main").focus();
-  };
-  dialog.showModal();
+async function confirmThen(part, work) {
+  if (!(await confirmed(part))) return;
+  await attempt(async () => {
+    await work();
+    await reload();
+  });
+  find("#main").focus();
 }
 
 /** @param {MeetingInfo} meeting */
