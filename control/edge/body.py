@@ -14,6 +14,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 _SENTENCES = (
     (re.compile(r"`array` of length >= (\d+)"), "Choose at least {}."),
+    (re.compile(r"`array` of length <= (\d+)"), "Choose at most {}."),
     (re.compile(r"of length >= (\d+)"), "Must have at least {} characters."),
     (re.compile(r"of length <= (\d+)"), "Must have at most {} characters."),
     (re.compile(r">= (\d+)"), "Must be at least {}."),

@@ -170,6 +170,17 @@ async def test_keys_that_make_no_sense(control: Control, body: dict[str, Any], w
     assert (reply.status, set(reply.json["error"]["fields"])) == (422, wrong)
 
 
+async def test_a_list_of_the_wrong_length_is_told_from_a_text_of_such(control: Control) -> None:
+    ann = await control.person()
+    for scopes, sentence in (
+        ([], "Choose at least 1."),
+        (["chat:read"] * 99, f"Choose at most {len(Scope)}."),
+    ):
+        reply = await ann.post("/api/keys", {"name": "x" * 81, "scopes": scopes})
+        fields = {"name": "Must have at most 80 characters.", "scopes": sentence}
+        assert reply.json["error"]["fields"] == fields
+
+
 @pytest.mark.parametrize("secret", ["parley_", "parley_" + "0" * 48, "parley_" + "0" * 4000, "parley_%00"])
 async def test_made_up_keys_are_refused(control: Control, secret: str) -> None:
     """Also where a stranger would be let in: who shows a key believes to be somebody."""

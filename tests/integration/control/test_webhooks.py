@@ -211,6 +211,8 @@ async def test_what_was_told_can_be_told_again_from_a_cursor(control: Control, e
     await endpoint.until_told(5)
     await until("all are delivered", lambda: deliveries(ann, made), accept=all_delivered)
     assert [each["number"] for each in await deliveries(ann, made, "?after=1&limit=2")] == [2, 3]
+    assert made["webhook"]["last_number"] == 0
+    assert (await ann.get("/api/webhooks")).json["items"][0]["last_number"] == 5
     reply = await ann.post(f"/api/webhooks/{made['webhook']['id']}/replay", {"after": 3})
     assert reply.json == {"count": 2, "next_after": None}
     await endpoint.until_told(7)

@@ -19,9 +19,15 @@ export class DeliveryList {
   #opener;
   #panel;
   #list;
+  #refresh;
   #older;
 
-  /** @param {import("../lib/api.js").Api} api @param {Webhook} webhook @param {HTMLElement} card @param {Section} section */
+  /**
+   * @param {import("../lib/api.js").Api} api
+   * @param {Webhook} webhook
+   * @param {HTMLElement} card
+   * @param {Section} section is where it is said when something fails
+   */
   constructor(api, webhook, card, section) {
     this.#deliveries = new Deliveries(api, webhook);
     this.#section = section;
@@ -29,12 +35,13 @@ export class DeliveryList {
     this.#opener = find('[data-action="deliveries"]', card);
     this.#panel = find('[data-part="deliveries"]', card);
     this.#list = find("ol", this.#panel);
+    this.#refresh = find('[data-action="refresh"]', this.#panel);
     this.#older = find('[data-action="older"]', this.#panel);
     this.#panel.id = `deliveries-${webhook.id}`;
     this.#panel.ariaLabel = `Deliveries to ${webhook.url}`;
     this.#opener.setAttribute("aria-controls", this.#panel.id);
     this.#opener.onclick = () => this.#toggle();
-    find('[data-action="refresh"]', this.#panel).onclick = () => this.#read(() => this.#deliveries.refresh());
+    this.#refresh.onclick = () => this.#read(() => this.#deliveries.refresh());
     this.#older.onclick = () => this.#read(() => this.#deliveries.older());
   }
 
@@ -54,7 +61,9 @@ export class DeliveryList {
     this.#list.ariaBusy = "false";
     state.textContent = this.#deliveries.items.length || !arrived ? "" : "It was told nothing yet.";
     this.#list.replaceChildren(...this.#deliveries.items.map((delivery) => this.#row(delivery)));
+    const wasAtOlder = document.activeElement === this.#older;
     this.#older.hidden = !this.#deliveries.hasOlder;
+    if (wasAtOlder && this.#older.hidden) this.#refresh.focus();
   }
 
   /** @param {Delivery} delivery */
@@ -70,7 +79,7 @@ export class DeliveryList {
     slot("outcome").classList.toggle("failed", delivery.state === "failed");
     const button = find('[data-action="replay"]', element);
     button.hidden = !this.#isTold;
-    button.ariaLabel = `Send again from delivery ${delivery.number}`;
+    button.ariaLabel = `Send again from here: delivery ${delivery.number}`;
     button.onclick = () => this.#replay(delivery.number);
     return element;
   }
@@ -82,6 +91,6 @@ export class DeliveryList {
       toast(replayText(number, replayed));
       await this.#deliveries.refresh();
     });
-    find('[data-action="refresh"]', this.#panel).focus();
+    this.#refresh.focus();
   }
 }

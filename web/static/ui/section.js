@@ -54,7 +54,9 @@ export class Section {
     loading.hidden = true;
     this.#list.ariaBusy = this.#more.ariaBusy = "false";
     this.#more.textContent = arrived ? "Show more" : "Try again";
+    const wasAtMore = document.activeElement === this.#more;
     this.#more.hidden = arrived && this.#cursor === null;
+    if (wasAtMore && this.#more.hidden) this.#heading.focus();
     if (arrived) this.#showWhetherEmpty();
   }
 
