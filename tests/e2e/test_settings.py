@@ -112,7 +112,7 @@ async def test_a_webhook_is_added_told_and_deleted(stage: Stage, red: Desk) -> N
     await stage.parley.meeting(await stage.parley.account("Anna"))
     await page.until(
         "(refresh) => { document.querySelector(refresh).click();"
-        " return document.body.innerText.includes('Failed after 1 attempt: there was no answer'); }",
+        " return /Failed after .*: there was no answer/.test(document.body.innerText); }",
         mark("refresh-deliveries"),
     )
     await anna.press("replay")

@@ -29,11 +29,7 @@ export function card(meeting, actions) {
   open.href = `/m/${meeting.code}`;
   open.textContent = isOver ? "Read the chat" : "Join";
   open.classList.toggle("primary", !isOver);
-  const button = (
-    /** @type {string} */ action,
-    /** @type {boolean} */ isThere,
-    /** @type {() => void} */ press,
-  ) => {
+  const button = (/** @type {string} */ action, /** @type {boolean} */ isThere, /** @type {() => void} */ press) => {
     const found = find(`[data-action="${action}"]`, element);
     found.hidden = !isThere;
     found.onclick = press;
@@ -67,9 +63,7 @@ function showAttendance(element, { items, complete }) {
   const slot = (/** @type {string} */ name) => find(`[data-slot="${name}"]`, element);
   slot("attended").hidden = items.length === 0;
   slot("attendance").textContent =
-    items.length === 1
-      ? "1 person attended"
-      : `${items.length}${complete ? "" : " and more"} people attended`;
+    items.length === 1 ? "1 person attended" : `${items.length}${complete ? "" : " and more"} people attended`;
   slot("people").replaceChildren(
     ...items.map(({ name, seconds, first_joined_at }) =>
       make("li", {}, `${name}: ${lengthText(seconds)}, from ${timeText(first_joined_at)}`),
