@@ -86,11 +86,11 @@ export class DeliveryList {
 
   /** @param {number} number */
   async #replay(number) {
-    await this.#read(async () => {
-      const replayed = await this.#deliveries.replay(number);
-      toast(replayText(number, replayed));
-      await this.#deliveries.refresh();
+    const isTaken = await this.#section.attempt(async () => {
+      toast(replayText(number, await this.#deliveries.replay(number)));
     });
+    if (!isTaken) return;
+    await this.#read(() => this.#deliveries.refresh());
     this.#refresh.focus();
   }
 }
