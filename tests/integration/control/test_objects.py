@@ -33,6 +33,8 @@ from tests.support.waiting import until
 
 LIFE_S = 2
 MEETING = "a" * 32
+FOLDER_ALONE = pytest.mark.parametrize("place", ["folder"], indirect=True)
+"""S3 sees to it itself."""
 
 
 @dataclass
@@ -278,9 +280,8 @@ async def test_a_download_expires(stand: Stand) -> None:
     await stand.expired(refused)
 
 
-async def test_what_is_ours_to_serve_cannot_run(place: Place, stand: Stand) -> None:
-    if place.gateway is not None:
-        pytest.skip("S3 serves it itself, from another origin")
+@FOLDER_ALONE
+async def test_what_is_ours_to_serve_cannot_run(stand: Stand) -> None:
     key = new_key()
     await stand.objects.put(key, stream(b"<script>"), "text/html")
     url = await stand.objects.download_url(key, present("x.html", "text/html"), 60)
@@ -361,9 +362,8 @@ async def test_browsers_are_sent_where_they_reach_the_bucket(gateway: RadosGatew
     await store.close()
 
 
-async def test_the_folder_takes_so_many_uploads_at_a_time(place: Place, stand: Stand) -> None:
-    if place.gateway is not None:
-        pytest.skip("S3 has its own bounds")
+@FOLDER_ALONE
+async def test_the_folder_takes_so_many_uploads_at_a_time(stand: Stand) -> None:
     size = 10_000
     forms = [await stand.objects.upload_form(new_key(), "text/plain", size, 60) for _ in range(3)]
     release = asyncio.Event()
@@ -385,7 +385,7 @@ async def test_the_folder_takes_so_many_uploads_at_a_time(place: Place, stand: S
             return answer.status
 
     async def drafts() -> int:
-        return len(list((place.folder / ".drafts").iterdir()))
+        return len(list((stand.place.folder / ".drafts").iterdir()))
 
     first = asyncio.create_task(begin(forms[0]))
     await until("one has begun", drafts)
@@ -398,9 +398,8 @@ async def test_the_folder_takes_so_many_uploads_at_a_time(place: Place, stand: S
     assert await stand.upload(forms[2], b"x" * size) == 204
 
 
-async def test_an_upload_whose_sender_goes_away_leaves_nothing(place: Place, stand: Stand) -> None:
-    if place.gateway is not None:
-        pytest.skip("S3 sees to it itself")
+@FOLDER_ALONE
+async def test_an_upload_whose_sender_goes_away_leaves_nothing(stand: Stand) -> None:
     form = await stand.objects.upload_form(new_key(), "text/plain", 1_000_000, 60)
     _, writer = await asyncio.open_connection(stand.base.host, stand.base.port)
     head = f"POST {form.url} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
@@ -410,7 +409,7 @@ async def test_an_upload_whose_sender_goes_away_leaves_nothing(place: Place, sta
     writer.write((head + body).encode())
 
     async def drafts() -> list[Path]:
-        return list((place.folder / ".drafts").iterdir())
+        return list((stand.place.folder / ".drafts").iterdir())
 
     async def begun() -> list[Path]:
         writer.write(b"x")
