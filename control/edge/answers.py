@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from control.edge.body import answer
 from control.edge.headers import REQUEST_ID
 from control.edge.html import render
+from control.objects.port import Away
 from control.refusals import SENTENCES, Reason, Refused
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,9 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def mishap(error: Exception, request_id: str) -> Refused:
     """Return the refusal that an exception nobody expected stands for, and log it."""
+    if isinstance(error, Away):
+        log.warning("the store of files did not answer: %s id=%s", error, request_id)
+        return Refused(Reason.OVERLOADED, retry_after_s=5)
     if isinstance(error, OperationalError | PoolTimeoutError):
         log.error("the database did not answer id=%s", request_id, exc_info=error)
         return Refused(Reason.OVERLOADED, retry_after_s=2)
