@@ -1,5 +1,6 @@
 """Webhooks, told to a real HTTP server."""
 
+import asyncio
 import base64
 import hmac
 from collections.abc import AsyncIterator
@@ -257,10 +258,14 @@ async def test_an_address_that_became_private_is_not_connected_to(
     control = await start(jobs=QUICK)
     ann = await control.person()
     made = await registered(ann, "http://93.184.215.14/")
-    with connected(database) as connection:
-        url = endpoint.url.replace("127.0.0.1", host)
-        connection.execute(sqlalchemy.text("UPDATE webhooks SET url = :url"), {"url": url})
-        connection.commit()
+    url = endpoint.url.replace("127.0.0.1", host)
+
+    def lead_elsewhere() -> None:
+        with connected(database) as connection:
+            connection.execute(sqlalchemy.text("UPDATE webhooks SET url = :url"), {"url": url})
+            connection.commit()
+
+    await asyncio.to_thread(lead_elsewhere)  # beside control, which may be writing just now
     await control.meeting(ann)
     await until("it was tried", lambda: deliveries(ann, made), accept=state_is("failed"))
     (failed,) = await deliveries(ann, made)
