@@ -80,6 +80,9 @@ _AFTER_COMMIT = "after_commit"
 _CONFLICTS = frozenset({"40001", "40P01"})
 """SQLSTATEs serialization_failure and deadlock_detected."""
 _MIGRATION_LOCK = 0x7061726C6579
+_SQLITE_BUSY_S = 5
+_SQLITE_REMADE_S = 3600
+"""How long one who remakes the tables waits for another who does."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -190,7 +193,7 @@ class Database:
     @asynccontextmanager
     async def remake(self) -> AsyncIterator[AsyncConnection]:
         """One transaction, of any length, that may change the tables themselves; others of its kind wait."""
-        engine = _engine(self._url, 1, follow_references=False)
+        engine = _engine(self._url, 1, is_remaking=True)
         try:
             async with engine.begin() as connection:
                 if not self._is_sqlite:  # of SQLite's writers only one is here at a time
@@ -306,13 +309,9 @@ async def _is_of_use(replica: AsyncSession, reaches: Reaches) -> bool:
 
 
 def _engine(
-    url: URL, connections: int, *, is_reading: bool = False, follow_references: bool = True
+    url: URL, connections: int, *, is_reading: bool = False, is_remaking: bool = False
 ) -> AsyncEngine:
-    """Return a pool of connections, to read only or to write as well.
-
-    Where SQLite does not follow references, a table may be replaced without those that refer to it losing
-    their rows: the way it is altered there.
-    """
+    """Return a pool of connections: to read only, to write as well, or to remake the tables themselves."""
     pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_WAIT_S, "hide_parameters": True}
     if url.get_backend_name() == "postgresql":
         # At READ COMMITTED a transaction of queries sees no more than they do without one.
@@ -320,20 +319,26 @@ def _engine(
         return create_async_engine(url, **pool, **isolation, **_POSTGRESQL)
     engine = create_async_engine(url, **pool)
     begin = "BEGIN" if is_reading else "BEGIN IMMEDIATE"
-    prepare = partial(_prepare_sqlite, follow_references=follow_references)
+    prepare = partial(_prepare_sqlite, is_remaking=is_remaking)
     event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _record: Any, *, follow_references: bool) -> None:
+def _prepare_sqlite(connection: DBAPIConnection, _record: Any, *, is_remaking: bool) -> None:
+    """Set the connection up.
+
+    Where references are not followed, a table may be replaced without those that refer to it losing their
+    rows: the way it is altered in SQLite.
+    """
     connection.isolation_level = None  # the driver's own BEGIN would come too late, and not IMMEDIATE
     cursor = connection.cursor()
     for pragma in (
-        "busy_timeout = 5000",  # first, since the next may have to wait as well
+        # First, since the next may have to wait as well.
+        f"busy_timeout = {1000 * (_SQLITE_REMADE_S if is_remaking else _SQLITE_BUSY_S)}",
         "journal_mode = WAL",
         "synchronous = NORMAL",  # with WAL no crash of ours loses a commit; a power cut may
-        f"foreign_keys = {'ON' if follow_references else 'OFF'}",
+        f"foreign_keys = {'OFF' if is_remaking else 'ON'}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

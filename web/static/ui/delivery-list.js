@@ -22,6 +22,9 @@ export class DeliveryList {
   #refresh;
   #older;
 
+  /** The rows by their deliveries' numbers: kept, so that none goes from under a pointer. @type {Map<number, HTMLElement>} */
+  #rows = new Map();
+
   /**
    * @param {import("../lib/api.js").Api} api
    * @param {Webhook} webhook
@@ -60,10 +63,23 @@ export class DeliveryList {
     const arrived = await this.#section.attempt(work);
     this.#list.ariaBusy = "false";
     state.textContent = this.#deliveries.items.length || !arrived ? "" : "It was told nothing yet.";
-    this.#list.replaceChildren(...this.#deliveries.items.map((delivery) => this.#row(delivery)));
+    this.#show(this.#deliveries.items);
     const wasAtOlder = document.activeElement === this.#older;
     this.#older.hidden = !this.#deliveries.hasOlder;
     if (wasAtOlder && this.#older.hidden) this.#refresh.focus();
+  }
+
+  /** @param {Delivery[]} deliveries */
+  #show(deliveries) {
+    this.#rows = new Map(
+      deliveries.map((delivery) => [delivery.number, this.#rows.get(delivery.number) ?? this.#row(delivery)]),
+    );
+    this.#list.replaceChildren(...this.#rows.values());
+    for (const delivery of deliveries) {
+      const outcome = find('[data-slot="outcome"]', this.#rows.get(delivery.number));
+      outcome.textContent = outcomeText(delivery);
+      outcome.classList.toggle("failed", delivery.state === "failed");
+    }
   }
 
   /** @param {Delivery} delivery */
@@ -75,8 +91,6 @@ export class DeliveryList {
     time.textContent = timeText(delivery.created_at);
     slot("number").textContent = String(delivery.number);
     slot("kind").textContent = delivery.kind;
-    slot("outcome").textContent = outcomeText(delivery);
-    slot("outcome").classList.toggle("failed", delivery.state === "failed");
     const button = find('[data-action="replay"]', element);
     button.hidden = !this.#isTold;
     button.ariaLabel = `Send again from here: delivery ${delivery.number}`;
