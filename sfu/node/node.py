@@ -15,6 +15,7 @@ from sfu.contract.codes import Code
 from sfu.contract.operations import CloseRoom, Drain, Load, MutePeer, NodeCommand, RemovePeer
 from sfu.contract.signals import PROTOCOL, Hello, Welcome, encode
 from sfu.contract.ticket import Ticket, TicketRefused, verify
+from sfu.node.destination import Destination, resume_token, resumed_at
 from sfu.node.journal import Journal
 from sfu.node.outbox import Outbox
 from sfu.node.seat import Seat
@@ -45,6 +46,8 @@ class Node:
         self.lag_s = 0.0
         self.journal = Journal(settings, cluster_secret, self.load, lambda: self.draining)
         self._ticket_key = ticket_key
+        self._cluster_secret = cluster_secret
+        self._here = Destination(settings.node_id, settings.commands_url)
         self._used_tickets: dict[str, int] = {}
         self._measured = (time.monotonic(), time.process_time(), 0)
 
@@ -60,6 +63,21 @@ class Node:
 
     # --- entering -----------------------------------------------------------------------------
 
+    def elsewhere(self, hello: Hello) -> Destination | None:
+        """Return where the client's stay is or will be, if not here. Raises `Refusal`.
+
+        A room that has been placed elsewhere since it was opened here is closed here.
+        """
+        if hello.resume is not None:
+            destination = resumed_at(hello.resume, self._cluster_secret)
+            if destination is None:
+                raise Refusal(Code.RESUME_UNKNOWN)
+        else:
+            ticket = self._check(hello.ticket or "")
+            self._yield(ticket)
+            destination = Destination(ticket.node, ticket.address)
+        return None if destination.node == self._here.node else destination
+
     def admit(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:
         """Let a client in, or let it take up its stay again. Raises `Refusal`."""
         if hello.protocol != PROTOCOL:
@@ -70,10 +88,12 @@ class Node:
 
     def _enter(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:
         ticket = self._check(hello.ticket or "")
+        if ticket.node != self._here.node:
+            raise Refusal(Code.WRONG_NODE)
         if self.peers >= self.settings.max_peers:
             raise Refusal(Code.NODE_FULL)
-        room = self._room(ticket.room)
-        resume = secrets.token_urlsafe(24)
+        room = self._room(ticket)
+        resume = resume_token(self._here, self._cluster_secret)
         peer = room.enter(ticket, resume=resume, seed=secrets.token_bytes(16))
         seat = Seat(room, peer, self.network)
         answer = seat.settle(hello.offer, hello.tracks, loopback=loopback)
@@ -83,20 +103,30 @@ class Node:
         peer.send(self._welcome(seat, answer))
         return seat
 
-    def _room(self, id_: str) -> Room:
-        """Return a room, opened if need be. One that stays empty is closed at the next tick."""
-        room = self.rooms.get(id_)
+    def _room(self, ticket: Ticket) -> Room:
+        """Return a ticket's room, opened if need be. One that stays empty is closed at the next tick."""
+        self._yield(ticket)
+        room = self.rooms.get(ticket.room)
         if room is None:
             if self.draining:
                 raise Refusal(Code.DRAINING)
             unix_offset = time.time() - time.monotonic()
-            room = self.rooms[id_] = Room(id_, self.settings.limits, self, time.monotonic, unix_offset)
+            room = Room(ticket.room, self.settings.limits, self, time.monotonic, unix_offset, ticket.epoch)
+            self.rooms[ticket.room] = room
+        if ticket.epoch < room.epoch:
+            raise Refusal(Code.TICKET_SUPERSEDED)
         return room
+
+    def _yield(self, ticket: Ticket) -> None:
+        """Close the room as it is here if it has been placed anew since: it must not live twice."""
+        room = self.rooms.get(ticket.room)
+        if room is not None and room.epoch < ticket.epoch:
+            self._close(room, Code.ROOM_MOVED)
 
     def _check(self, text: str) -> Ticket:
         now = time.time()
         try:
-            ticket = verify(text, self._ticket_key, node=self.settings.node_id, now=now)
+            ticket = verify(text, self._ticket_key, now=now)
         except TicketRefused as refused:
             raise Refusal(refused.code) from refused
         self._used_tickets = {id_: expiry for id_, expiry in self._used_tickets.items() if expiry > now}

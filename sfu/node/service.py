@@ -79,7 +79,7 @@ async def serve(settings: Settings) -> None:
     """Run a node until SIGINT or SIGTERM. Raises OSError when a port is taken or a key is missing."""
     ticket_key, cluster_secret = load_keys(settings)
     node = Node(settings, ticket_key, cluster_secret)
-    endpoint = SignalEndpoint(node)
+    endpoint = SignalEndpoint(node, cluster_secret)
     runner = web.AppRunner(
         application(node, endpoint, cluster_secret), access_log=None, shutdown_timeout=settings.drain_s
     )

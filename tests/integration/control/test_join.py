@@ -15,7 +15,9 @@ from tests.integration.control.harness import Client, Control
 def opened(control: Control, joined: dict, node: str = "node-1") -> Ticket:
     """The ticket, as the node reads it."""
     now = control.clock().timestamp()
-    return tickets.verify(joined["ticket"], control.secrets.ticket_key.public_key(), node=node, now=now)
+    ticket = tickets.verify(joined["ticket"], control.secrets.ticket_key.public_key(), now=now)
+    assert ticket.node == node
+    return ticket
 
 
 async def join(client: Client, meeting: dict, **body: str):
