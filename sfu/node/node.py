@@ -12,7 +12,7 @@ import time
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sfu.contract.codes import Code
-from sfu.contract.operations import CloseRoom, Drain, Load, MutePeer, NodeCommand, RemovePeer
+from sfu.contract.operations import CloseRoom, Drain, Load, MutePeer, NodeCommand, RemovePeer, YieldRoom
 from sfu.contract.signals import PROTOCOL, Hello, Welcome, encode
 from sfu.contract.ticket import Ticket, TicketRefused, verify
 from sfu.node.destination import Destination, resume_token, resumed_at
@@ -44,7 +44,7 @@ class Node:
         self.draining = False
         self.totals = Totals()
         self.lag_s = 0.0
-        self.journal = Journal(settings, cluster_secret, self.load, lambda: self.draining)
+        self.journal = Journal(settings, cluster_secret, self.load, lambda: self.draining, self._count)
         self._ticket_key = ticket_key
         self._cluster_secret = cluster_secret
         self._here = Destination(settings.node_id, settings.commands_url)
@@ -74,7 +74,7 @@ class Node:
                 raise Refusal(Code.RESUME_UNKNOWN)
         else:
             ticket = self._check(hello.ticket or "")
-            self._yield(ticket)
+            self._yield(ticket.room, ticket.epoch)
             destination = Destination(ticket.node, ticket.address)
         return None if destination.node == self._here.node else destination
 
@@ -105,7 +105,7 @@ class Node:
 
     def _room(self, ticket: Ticket) -> Room:
         """Return a ticket's room, opened if need be. One that stays empty is closed at the next tick."""
-        self._yield(ticket)
+        self._yield(ticket.room, ticket.epoch)
         room = self.rooms.get(ticket.room)
         if room is None:
             if self.draining:
@@ -117,10 +117,10 @@ class Node:
             raise Refusal(Code.TICKET_SUPERSEDED)
         return room
 
-    def _yield(self, ticket: Ticket) -> None:
+    def _yield(self, id_: str, epoch: int) -> None:
         """Close the room as it is here if it has been placed anew since: it must not live twice."""
-        room = self.rooms.get(ticket.room)
-        if room is not None and room.epoch < ticket.epoch:
+        room = self.rooms.get(id_)
+        if room is not None and room.epoch < epoch:
             self._close(room, Code.ROOM_MOVED)
 
     def _check(self, text: str) -> Ticket:
@@ -158,9 +158,16 @@ class Node:
 
     # --- what rooms write down ----------------------------------------------------------------
 
-    def room_opened(self, room: str) -> None:
+    def room_opened(self, room: str, epoch: int) -> None:
         """The first peer is about to enter."""
-        self.journal.room_opened(room)
+        self.journal.room_opened(room, epoch)
+
+    def _count(self) -> None:
+        """Write down all that is here, as if it had come just now."""
+        for room in self.rooms.values():
+            self.journal.room_opened(room.id, room.epoch)
+            for peer in room.peers.values():
+                self.journal.peer_entered(room.id, peer)
 
     def room_closed(self, room: str, code: Code) -> None:
         """Nobody is left."""
@@ -190,6 +197,9 @@ class Node:
             return
         if isinstance(command, CloseRoom):
             self._close(room, Code.ROOM_CLOSED)
+            return
+        if isinstance(command, YieldRoom):
+            self._yield(room.id, command.epoch)
             return
         peer = room.peers.get(command.peer)
         if peer is not None and isinstance(command, RemovePeer):

@@ -37,7 +37,7 @@ class Settings:
     outbox_timeout_s: float = 15.0
     """A message not taken by a client's socket in this time ends the connection."""
     tick_s: float = 0.02
-    report_interval_s: float = 3.0
+    report_interval_s: float = 1.0
     drain_s: float = 5.0
     """How long peers are given to be told when the node stops."""
 

@@ -56,7 +56,7 @@ class Room:
         self._elected_at = self._spoken_at = self._followed_at = self._acknowledged_at = 0.0
         self._ticked_at = clock()
         self._needs_told_at = self._entered_at = float("-inf")
-        journal.room_opened(id_)
+        journal.room_opened(id_, epoch)
 
     @property
     def snapshot(self) -> RoomSnapshot:
