@@ -23,6 +23,8 @@ class Settings:
     port: int = 8081
     signal_url: str = ""
     internal_url: str = ""
+    internal_port: int = 0
+    """Where this node alone is reached, when `port` is shared by the nodes of a host; 0: it is not."""
     control_url: str = ""
     network: NetworkSettings = field(default_factory=NetworkSettings)
     limits: Limits = field(default_factory=Limits)
@@ -43,5 +45,5 @@ class Settings:
 
     @property
     def commands_url(self) -> str:
-        """Return where control reaches this node."""
-        return self.internal_url or f"http://127.0.0.1:{self.port}"
+        """Return where control and other nodes reach this node."""
+        return self.internal_url or f"http://127.0.0.1:{self.internal_port or self.port}"
