@@ -17,6 +17,7 @@ from control.events.sockets import Sockets
 from control.ground import Ground
 from control.idempotency.service import Idempotency
 from control.invitations.routes import InvitationRoutes
+from control.join.placement import Strategy
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
 from control.meetings.lists import Lists
@@ -83,7 +84,8 @@ def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyR
 
 def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, InvitationRoutes, JoinRoutes]:
     settings, clock, shards, rates = ground.settings, ground.clock, ground.shards, ground.settings.rates
-    joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s)
+    strategy = Strategy(settings.placement)
+    joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s, strategy)
     making = Making(_buckets(ground, rates.create_per_account), Idempotency(clock, settings.idempotency_s))
     joins, lookup, access = _buckets(ground, rates.join_per_address), common.lookup, common.access
     return (

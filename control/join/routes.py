@@ -47,7 +47,11 @@ class JoinRoutes:
             .takes(JoinRequest)
             .gives(Joined)
             .refuses(
-                Reason.GUESTS_NOT_ALLOWED, Reason.MEETING_ENDED, Reason.MEETING_CANCELLED, Reason.NO_NODE
+                Reason.GUESTS_NOT_ALLOWED,
+                Reason.MEETING_ENDED,
+                Reason.MEETING_CANCELLED,
+                Reason.NO_NODE,
+                Reason.NODES_FULL,
             )
         ]
 
@@ -58,7 +62,7 @@ class JoinRoutes:
         body = await read_json(request, JoinRequest)
         meeting = await self._lookup.find(request)
         async with self._shards.first.read() as session:
-            entrant = await _entrant(session, meeting, identity, body.name)
+            entrant = await _entrant(session, meeting, identity, body)
             nodes = await self._joining.living_nodes(session)
         async with self._shards.of(meeting.id).write() as session:
             admission = await self._joining.admit(session, meeting.id, entrant, nodes)
@@ -102,14 +106,14 @@ def signal_url(node: Node, base: URL) -> URL:
 
 
 async def _entrant(
-    session: AsyncSession, meeting: Meeting, identity: Identity | None, name: str | None
+    session: AsyncSession, meeting: Meeting, identity: Identity | None, body: JoinRequest
 ) -> Entrant:
     """Return as whom the caller may enter. Raises `Refused`."""
     if isinstance(identity, AccountIdentity):
         account = await accounts.by_id(session, identity.account)
         if account is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        return Entrant(account.name, account.id)
+        return Entrant(account.name, account.id, body.region)
     if not meeting.guests_allowed:
         raise Refused(Reason.GUESTS_NOT_ALLOWED)
-    return Entrant(one_line(name or "", "name"), None)
+    return Entrant(one_line(body.name or "", "name"), None, body.region)

@@ -4,11 +4,17 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from sfu.contract.operations import Label
+
 
 class JoinRequest(Struct, frozen=True):
-    """Who would join. Guests need a name; with an account, the account's name is used."""
+    """Who would join. Guests need a name; with an account, the account's name is used.
+
+    Whoever is first in a room brings it to the servers of their `region`, if those have room for it.
+    """
 
     name: Annotated[str, Meta(max_length=80)] | None = None
+    region: Label | None = None
 
 
 class Joined(Struct, frozen=True, kw_only=True):

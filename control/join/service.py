@@ -1,15 +1,18 @@
 """Giving out tickets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.clock import Clock
-from control.join.placement import Bond, Candidate, choose
+from control.database import after_commit
+from control.join.awaited import Awaited
+from control.join.placement import Bond, Candidate, Strategy, choose
 from control.meetings import store as meetings
 from control.nodes import store as nodes
 from control.nodes.store import Node, Placement
@@ -22,10 +25,11 @@ from sfu.contract.ticket import Ticket
 
 @dataclass(frozen=True)
 class Entrant:
-    """Somebody who may enter: with the account `user`, or as a guest."""
+    """Somebody who may enter: with the account `user`, or as a guest; from a `region`, if they told."""
 
     name: str
     user: str | None
+    region: str | None
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,12 @@ class Admission:
 class Joining:
     """The rules of joining. `lease_s` is how long a node lives after its last report."""
 
-    def __init__(self, clock: Clock, key: Ed25519PrivateKey, lease_s: float) -> None:
+    def __init__(self, clock: Clock, key: Ed25519PrivateKey, lease_s: float, strategy: Strategy) -> None:
         self._clock = clock
         self._key = key
         self._lease = timedelta(seconds=lease_s)
+        self._strategy = strategy
+        self._awaited = Awaited(clock)
 
     async def living_nodes(self, session: AsyncSession) -> list[Node]:
         """Return the nodes that may be given a room, as the first database knows them."""
@@ -53,12 +59,13 @@ class Joining:
     ) -> Admission:
         """Return a ticket for the meeting's room.
 
-        Raises `Refused` with MEETING_ENDED, MEETING_CANCELLED or NO_NODE.
+        Raises `Refused` with MEETING_ENDED, MEETING_CANCELLED, NO_NODE or NODES_FULL.
         """
         meeting = await meetings.hold(session, meeting_id)
         if meeting.over is not None:
             raise Refused(meeting.over)
-        node = await self._place(session, meeting.id, {each.id: each for each in living})
+        node = await self._place(session, meeting.id, {each.id: each for each in living}, entrant.region)
+        after_commit(session, partial(self._awaited.add, node.id))
         now = self._clock()
         peer = uuid4().hex
         await people.add(
@@ -82,17 +89,19 @@ class Joining:
         """Return the ticket as nodes take it."""
         return tickets.sign(ticket, self._key)
 
-    async def _place(self, session: AsyncSession, meeting_id: str, living: Mapping[str, Node]) -> Node:
+    async def _place(
+        self, session: AsyncSession, meeting_id: str, living: Mapping[str, Node], region: str | None
+    ) -> Node:
         """Return the node for the next ticket, and bind the meeting to it while the ticket is good."""
         now = self._clock()
         placement = await nodes.hold_placement(session, meeting_id)
         bond = None
         if placement is not None and (placement.room_open or now < placement.tickets_until):
             bond = Bond(placement.node_id, placement.room_open)
-        candidates = [Candidate(node.id, node.peers, node.draining) for node in living.values()]
-        chosen = choose(candidates, bond)
+        chosen = choose(self._candidates(living.values()), bond, self._strategy, region)
         if chosen is None:
-            raise Refused(Reason.NO_NODE, retry_after_s=5)
+            some_full = any(node.full and not node.draining for node in living.values())
+            raise Refused(Reason.NODES_FULL if some_full else Reason.NO_NODE, retry_after_s=5)
         if placement is None:
             placement = Placement(meeting_id=meeting_id, node_id=chosen, room_open=False, closing=False)
         if placement.node_id != chosen:
@@ -100,3 +109,18 @@ class Joining:
         placement.tickets_until = now + timedelta(seconds=tickets.LIFETIME_S)
         await nodes.add(session, placement)
         return living[chosen]
+
+    def _candidates(self, living: Iterable[Node]) -> list[Candidate]:
+        awaited = self._awaited.peers
+        return [
+            Candidate(
+                node.id,
+                region=node.region,
+                peers=node.peers,
+                fullness=node.fullness,
+                full=node.full,
+                draining=node.draining,
+                awaited=awaited.get(node.id, 0),
+            )
+            for node in living
+        ]
