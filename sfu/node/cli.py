@@ -64,12 +64,18 @@ def _label(_context: click.Context, _param: click.Parameter, value: str) -> str:
 @_option("loudest", "SFU_LOUDEST", "Microphones each peer hears; 0: all.", DEFAULTS.limits.loudest)
 @_option("max-room-peers", "SFU_MAX_ROOM_PEERS", "Peers in one room.", DEFAULTS.limits.max_peers)
 @_option("max-peers", "SFU_MAX_PEERS", "Peers on this node.", DEFAULTS.capacity.peers, type=COUNT)
-@_option("max-cpu", "SFU_MAX_CPU", "Share of a core at which it is full.", DEFAULTS.capacity.cpu, type=BOUND)
-@_option("max-lag", "SFU_MAX_LAG_S", "Mean lateness of its event loop.", DEFAULTS.capacity.lag_s, type=BOUND)
+@_option("max-cpu", "SFU_MAX_CPU", "Share of a core it may use.", DEFAULTS.capacity.cpu, type=BOUND)
+@_option(
+    "max-lag",
+    "SFU_MAX_LAG_S",
+    "Seconds its loop may be late on average.",
+    DEFAULTS.capacity.lag_s,
+    type=BOUND,
+)
 @_option(
     "reserve",
     "SFU_RESERVE",
-    "Share of all three that is kept for people who come to a room that is here already.",
+    "Share of these three that is kept for people who come to the rooms it has.",
     DEFAULTS.capacity.reserve,
     type=click.FloatRange(0, 0.9),
 )
