@@ -22,9 +22,8 @@ class Awaited:
         """Note that a ticket for the node was given out."""
         self._given.append((self._clock(), node_id))
 
-    @property
-    def peers(self) -> Mapping[str, int]:
-        """How many peers each node may have more than it knows of."""
+    def counted(self) -> Mapping[str, int]:
+        """Return how many more peers each node may have than it has told of."""
         long_ago = self._clock() - ON_THE_WAY
         while self._given and self._given[0][0] <= long_ago:
             self._given.popleft()

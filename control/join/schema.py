@@ -10,7 +10,7 @@ from sfu.contract.operations import Label
 class JoinRequest(Struct, frozen=True):
     """Who would join. Guests need a name; with an account, the account's name is used.
 
-    Whoever is first in a room brings it to the servers of their `region`, if those have room for it.
+    The room is opened in the `region` of whoever comes first, if a node there takes it.
     """
 
     name: Annotated[str, Meta(max_length=80)] | None = None

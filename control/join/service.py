@@ -111,7 +111,7 @@ class Joining:
         return living[chosen]
 
     def _candidates(self, living: Iterable[Node]) -> list[Candidate]:
-        awaited = self._awaited.peers
+        awaited = self._awaited.counted()
         return [
             Candidate(
                 node.id,

@@ -53,7 +53,7 @@ def list_nodes(as_json: bool, **options: Any) -> None:
     """List the nodes, each as it was when it last reported.
 
     A node is silent when its lease has run out, draining when it was told to take no new rooms, full when it
-    takes none for want of room, else living.
+    takes none because it is near its limits, else living.
     """
 
     async def look(database: Database) -> list[Node]:

@@ -12,6 +12,7 @@ from sfu.node.node import Node
 from sfu.node.service import application
 from sfu.node.settings import Settings
 from sfu.node.websocket import SignalEndpoint
+from sfu.room.ports import Limits
 from sfu.transport.settings import NetworkSettings
 from tests.integration.control.harness import Control
 from tests.support.ports import free_ports
@@ -34,6 +35,7 @@ async def real_node(control: Control, node_id: str, capacity: Capacity = ROOMY) 
         control_url=str(control.base),
         network=NetworkSettings(port=0, bind_v4="127.0.0.1", bind_v6="", addresses=("127.0.0.1",)),
         capacity=capacity,
+        limits=Limits(link_timeout_s=600),  # tests that only say hello make no link
     )
     cluster = control.secrets.cluster
     node = Node(settings, control.secrets.ticket_key.public_key(), cluster)

@@ -5,7 +5,6 @@ import dataclasses
 from collections import Counter
 from pathlib import Path
 
-import pytest
 import sqlalchemy
 from yarl import URL
 
@@ -90,12 +89,13 @@ async def test_whoever_is_first_brings_the_room_to_their_region(control: Control
     assert await node_of(ann, await control.meeting(ann), region="eu") == "a"
 
 
-@pytest.mark.parametrize("region", ["x" * 65, "a\nb", "\0", "é", 7])
-async def test_a_region_that_cannot_be_one_is_refused(control: Control, region: object) -> None:
+async def test_a_region_that_cannot_be_one_is_refused(control: Control) -> None:
     await control.report()
     ann = await control.person()
-    reply = await ann.post(f"/api/meetings/{(await control.meeting(ann))['code']}/join", {"region": region})
-    assert (reply.status, list(reply.json["error"]["fields"])) == (422, ["region"])
+    path = f"/api/meetings/{(await control.meeting(ann))['code']}/join"
+    for region in ("x" * 65, "a\nb", "\0", "é", 7):
+        reply = await ann.post(path, {"region": region})
+        assert (reply.status, list(reply.json["error"]["fields"])) == (422, ["region"])
 
 
 async def test_rooms_between_two_reports_go_to_different_nodes(control: Control) -> None:
