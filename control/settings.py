@@ -136,6 +136,7 @@ class Settings:
     bcrypt_cost: int = 12
     bcrypt_threads: int = 2
     node_lease_s: float = 4.0
+    placement: str = "least-loaded"
     log_level: str = "INFO"
     rates: Rates = field(default_factory=Rates)
     limits: Limits = field(default_factory=Limits)

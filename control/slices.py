@@ -17,6 +17,7 @@ from control.events.sockets import Sockets
 from control.ground import Ground
 from control.idempotency.service import Idempotency
 from control.invitations.routes import InvitationRoutes
+from control.join.placement import Strategy
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
 from control.meetings.lists import Lists
@@ -101,7 +102,8 @@ def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, Invitat
 def _of_joining(ground: Ground, common: Common, nodes: Nodes) -> JoinRoutes:
     settings, clock, shards = ground.settings, ground.clock, ground.shards
     suspicion = Suspicion(shards, nodes, clock)
-    joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s, suspicion)
+    strategy = Strategy(settings.placement)
+    joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s, strategy, suspicion)
     joins = _buckets(ground, settings.rates.join_per_address)
     return JoinRoutes(shards, joining, common.lookup, common.access, common.tokens, joins)
 

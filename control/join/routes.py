@@ -47,7 +47,11 @@ class JoinRoutes:
             .takes(JoinRequest)
             .gives(Joined)
             .refuses(
-                Reason.GUESTS_NOT_ALLOWED, Reason.MEETING_ENDED, Reason.MEETING_CANCELLED, Reason.NO_NODE
+                Reason.GUESTS_NOT_ALLOWED,
+                Reason.MEETING_ENDED,
+                Reason.MEETING_CANCELLED,
+                Reason.NO_NODE,
+                Reason.NODES_FULL,
             )
         ]
 
@@ -113,8 +117,8 @@ async def _entrant(
         account = await accounts.by_id(session, identity.account)
         if account is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        return Entrant(account.name, account.id, body.peer)
+        return Entrant(account.name, account.id, body.region, body.peer)
     if not meeting.guests_allowed:
         raise Refused(Reason.GUESTS_NOT_ALLOWED)
     stay = identity.peer if identity is not None and identity.meeting == meeting.id else None
-    return Entrant(one_line(body.name or "", "name"), None, stay if stay == body.peer else None)
+    return Entrant(one_line(body.name or "", "name"), None, body.region, stay if stay == body.peer else None)

@@ -1,15 +1,18 @@
 """Giving out tickets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.clock import Clock
-from control.join.placement import Bond, Candidate, choose
+from control.database import after_commit
+from control.join.awaited import Awaited
+from control.join.placement import Bond, Candidate, Strategy, choose
 from control.meetings import store as meetings
 from control.nodes import store as nodes
 from control.nodes.store import Node, Placement
@@ -23,13 +26,14 @@ from sfu.contract.ticket import Ticket
 
 @dataclass(frozen=True)
 class Entrant:
-    """Somebody who may enter: with the account `user`, or as a guest.
+    """Somebody who may enter: with the account `user`, or as a guest; from a `region`, if they told.
 
     `stay` is the peer that they were in this meeting and would go on as. A guest has proven to be it.
     """
 
     name: str
     user: str | None
+    region: str | None
     stay: str | None = None
 
 
@@ -44,11 +48,20 @@ class Admission:
 class Joining:
     """The rules of joining. `lease_s` is how long a node lives after its last report."""
 
-    def __init__(self, clock: Clock, key: Ed25519PrivateKey, lease_s: float, suspicion: Suspicion) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        key: Ed25519PrivateKey,
+        lease_s: float,
+        strategy: Strategy,
+        suspicion: Suspicion,
+    ) -> None:
         self.suspicion = suspicion
         self._clock = clock
         self._key = key
         self._lease = timedelta(seconds=lease_s)
+        self._strategy = strategy
+        self._awaited = Awaited(clock)
 
     async def living_nodes(self, session: AsyncSession) -> list[Node]:
         """Return the nodes that may be given a room, as the first database knows them."""
@@ -59,12 +72,15 @@ class Joining:
     ) -> Admission:
         """Return a ticket for the meeting's room.
 
-        Raises `Refused` with MEETING_ENDED, MEETING_CANCELLED or NO_NODE.
+        Raises `Refused` with MEETING_ENDED, MEETING_CANCELLED, NO_NODE or NODES_FULL.
         """
         meeting = await meetings.hold(session, meeting_id)
         if meeting.over is not None:
             raise Refused(meeting.over)
-        node, epoch = await self._place(session, meeting.id, {each.id: each for each in living})
+        node, epoch = await self._place(
+            session, meeting.id, {each.id: each for each in living}, entrant.region
+        )
+        after_commit(session, partial(self._awaited.add, node.id))
         attendance = await self._attendance(session, meeting.id, entrant)
         ticket = Ticket(
             id=uuid4().hex,
@@ -100,7 +116,7 @@ class Joining:
         return attendance
 
     async def _place(
-        self, session: AsyncSession, meeting_id: str, living: Mapping[str, Node]
+        self, session: AsyncSession, meeting_id: str, living: Mapping[str, Node], region: str | None
     ) -> tuple[Node, int]:
         """Return the node for the next ticket, and bind the meeting to it while the ticket is good.
 
@@ -114,10 +130,10 @@ class Joining:
             bond = Bond(placement.node_id, placement.room_open)
             if placement.room_open and placement.node_id not in living:
                 raise Refused(Reason.NO_NODE, retry_after_s=1)
-        candidates = [Candidate(node.id, node.peers, node.draining) for node in living.values()]
-        chosen = choose(candidates, bond)
+        chosen = choose(self._candidates(living.values()), bond, self._strategy, region)
         if chosen is None:
-            raise Refused(Reason.NO_NODE, retry_after_s=5)
+            some_full = any(node.full and not node.draining for node in living.values())
+            raise Refused(Reason.NODES_FULL if some_full else Reason.NO_NODE, retry_after_s=5)
         if placement is None:
             placement = Placement(
                 meeting_id=meeting_id, node_id=chosen, epoch=1, room_open=False, closing=False
@@ -128,3 +144,18 @@ class Joining:
         placement.tickets_until = now + timedelta(seconds=tickets.LIFETIME_S)
         await nodes.add(session, placement)
         return living[chosen], placement.epoch
+
+    def _candidates(self, living: Iterable[Node]) -> list[Candidate]:
+        awaited = self._awaited.counted()
+        return [
+            Candidate(
+                node.id,
+                region=node.region,
+                peers=node.peers,
+                fullness=node.fullness,
+                full=node.full,
+                draining=node.draining,
+                awaited=awaited.get(node.id, 0),
+            )
+            for node in living
+        ]

@@ -31,7 +31,6 @@ from sfu.contract.operations import (
 log = logging.getLogger(__name__)
 
 FORGET_AFTER = timedelta(days=1)
-LABEL_MAX = 64
 
 
 class Nodes:
@@ -141,8 +140,11 @@ class Nodes:
         node.boot, node.reported_at = report.boot, self._clock()
         node.signal_url, node.signal_port = report.signal_url, report.signal_port
         node.internal_url = report.internal_url
-        node.region, node.version = report.region[:LABEL_MAX], report.version[:LABEL_MAX]
-        node.draining, node.peers = report.draining, report.load.peers
+        node.region, node.version, node.draining = report.region, report.version, report.draining
+        load = report.load
+        node.full, node.fullness, node.rooms, node.peers = load.full, load.fullness, load.rooms, load.peers
+        node.cpu, node.loop_lag_s = load.cpu, load.loop_lag_s
+        node.packets_out_per_s = load.packets_out_per_s
         was_lost, node.lost_at = node.lost_at is not None, None
         await store.add(session, node)
         return was_lost

@@ -15,7 +15,7 @@ from control.database import Base
 
 
 class Node(Base):
-    """A node as it last reported. `boot` names its present process.
+    """A node as it last reported, with how busy it was. `boot` names its present process.
 
     It has been given up for lost at `lost_at`, until it reports again.
     """
@@ -30,7 +30,13 @@ class Node(Base):
     region: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(String(64))
     draining: Mapped[bool]
+    full: Mapped[bool]
+    fullness: Mapped[float]
+    rooms: Mapped[int]
     peers: Mapped[int]
+    cpu: Mapped[float]
+    loop_lag_s: Mapped[float]
+    packets_out_per_s: Mapped[float]
     reported_at: Mapped[datetime]
     lost_at: Mapped[datetime | None]
 
@@ -83,6 +89,11 @@ async def reported_since(session: AsyncSession, moment: datetime) -> list[Node]:
     """Return the nodes that reported after `moment`, and are not lost."""
     alive = (Node.reported_at > moment, Node.lost_at.is_(None))
     return list(await session.scalars(select(Node).where(*alive)))
+
+
+async def all_nodes(session: AsyncSession) -> list[Node]:
+    """Return all nodes that are not forgotten, by their ids."""
+    return list(await session.scalars(select(Node).order_by(Node.id)))
 
 
 async def silent_since(session: AsyncSession, moment: datetime) -> list[Node]:
@@ -176,6 +187,12 @@ async def remove_command(session: AsyncSession, command_id: str) -> None:
 async def remove_commands(session: AsyncSession, node_id: str) -> None:
     """Forget all commands to the node."""
     await session.execute(delete(PendingCommand).where(PendingCommand.node_id == node_id))
+
+
+async def withdraw(session: AsyncSession, node_id: str, bodies: Collection[str]) -> None:
+    """Forget those commands to the node that have one of these bodies."""
+    of_these = PendingCommand.body.in_(bodies)
+    await session.execute(delete(PendingCommand).where(PendingCommand.node_id == node_id, of_these))
 
 
 async def postpone(session: AsyncSession, command_id: str, due_at: datetime) -> None:

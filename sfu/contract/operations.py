@@ -21,10 +21,15 @@ TOKEN_LIFETIME_S = 60
 CONTROL_AUDIENCE = "parley-control"
 
 
+Label = Annotated[str, Meta(max_length=64, pattern=r"^[ -~]*$(?!\n)")]
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Measure = Annotated[float, Meta(ge=0, le=1e9)]
+
+
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of what happened on a node. `at` is Unix time in seconds."""
 
-    seq: Annotated[int, Meta(ge=1)]
+    seq: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     at: float
     room: Identifier
 
@@ -62,13 +67,18 @@ NodeEvent = RoomOpened | RoomClosed | PeerEntered | PeerGone
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """How busy a node is. Rates are over the last reporting interval."""
+    """How busy a node is. Rates and means are over about a second; `cpu` is a share of one core.
 
-    rooms: int = 0
-    peers: int = 0
-    packets_out_per_s: float = 0.0
-    loop_lag_s: float = 0.0
-    cpu: float = 0.0
+    `fullness` is a share of what the node bears: at 1 it lets nobody in. While `full` it opens no rooms.
+    """
+
+    rooms: Count = 0
+    peers: Count = 0
+    packets_out_per_s: Measure = 0.0
+    loop_lag_s: Measure = 0.0
+    cpu: Measure = 0.0
+    fullness: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    full: bool = False
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -83,8 +93,8 @@ class Report(Struct, frozen=True, kw_only=True):
     signal_url: str = ""
     signal_port: int
     internal_url: str
-    region: str = ""
-    version: str
+    region: Label = ""
+    version: Label
     draining: bool = False
     load: Load
     events: Annotated[tuple[NodeEvent, ...], Meta(max_length=512)] = ()
@@ -136,7 +146,11 @@ class Drain(Command, frozen=True, kw_only=True, tag="drain"):
     """Accept no new rooms."""
 
 
-NodeCommand = CloseRoom | YieldRoom | RemovePeer | MutePeer | Drain
+class Undrain(Command, frozen=True, kw_only=True, tag="undrain"):
+    """Accept new rooms again."""
+
+
+NodeCommand = CloseRoom | YieldRoom | RemovePeer | MutePeer | Drain | Undrain
 
 
 def sign_token(secret: bytes, *, audience: str, now: float) -> str:

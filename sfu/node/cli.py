@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
+from sfu.contract.operations import Label
+from sfu.node.capacity import Capacity
 from sfu.node.service import serve
 from sfu.node.settings import Settings
 from sfu.node.workers import cores, supervise, workers_of
@@ -17,6 +20,8 @@ from sfu.transport.settings import NetworkSettings
 
 DEFAULTS = Settings()
 MAX_WORKERS = 64
+COUNT = click.IntRange(min=1)
+BOUND = click.FloatRange(min=0.001)
 
 
 def _option(
@@ -46,10 +51,17 @@ class Workers(click.ParamType[int]):
         return number
 
 
+def _label(_context: click.Context, _param: click.Parameter, value: str) -> str:
+    try:
+        return msgspec.convert(value, Label)
+    except msgspec.ValidationError as error:
+        raise click.BadParameter("must be 64 printable characters of ASCII at most") from error
+
+
 @click.command("sfu")
 @_option("data", "DATA", "Folder with control's public key and the cluster secret.", DEFAULTS.data, type=Path)
 @_option("node-id", "SFU_NODE_ID", "This node's name in tickets and reports.", DEFAULTS.node_id)
-@_option("region", "SFU_REGION", "Region, for placement.", DEFAULTS.region)
+@_option("region", "SFU_REGION", "Region, for placement.", DEFAULTS.region, callback=_label)
 @_option("host", "SFU_HOST", "Address to listen on for HTTP; empty: all.", DEFAULTS.host)
 @_option("port", "SFU_PORT", "HTTP and WebSocket port.", DEFAULTS.port)
 @_option(
@@ -79,7 +91,22 @@ class Workers(click.ParamType[int]):
 @_option("control-url", "CONTROL_URL", "Control's URL, to report to; empty: report to nobody.", "")
 @_option("loudest", "SFU_LOUDEST", "Microphones each peer hears; 0: all.", DEFAULTS.limits.loudest)
 @_option("max-room-peers", "SFU_MAX_ROOM_PEERS", "Peers in one room.", DEFAULTS.limits.max_peers)
-@_option("max-peers", "SFU_MAX_PEERS", "Peers on this node.", DEFAULTS.max_peers)
+@_option("max-peers", "SFU_MAX_PEERS", "Peers on this node.", DEFAULTS.capacity.peers, type=COUNT)
+@_option("max-cpu", "SFU_MAX_CPU", "Share of a core it may use.", DEFAULTS.capacity.cpu, type=BOUND)
+@_option(
+    "max-lag",
+    "SFU_MAX_LAG_S",
+    "Seconds its loop may be late on average.",
+    DEFAULTS.capacity.lag_s,
+    type=BOUND,
+)
+@_option(
+    "reserve",
+    "SFU_RESERVE",
+    "Share of these three that is kept for people who come to the rooms it has.",
+    DEFAULTS.capacity.reserve,
+    type=click.FloatRange(0, 0.9),
+)
 @_option("max-connections", "SFU_MAX_CONNECTIONS", "WebSockets open at once.", DEFAULTS.max_connections)
 @_option("max-tracks", "SFU_MAX_TRACKS", "Tracks one peer may publish.", DEFAULTS.limits.max_tracks)
 @_option("max-slots", "SFU_MAX_SLOTS", "Receiving m-lines of one peer.", DEFAULTS.limits.max_slots)
@@ -146,7 +173,12 @@ def settings_from(options: dict[str, Any]) -> Settings:
             reload_s=options["reload"],
             publisher_max_bps=options["publisher_bitrate"],
         ),
-        max_peers=options["max_peers"],
+        capacity=Capacity(
+            peers=options["max_peers"],
+            cpu=options["max_cpu"],
+            lag_s=options["max_lag"],
+            reserve=options["reserve"],
+        ),
         max_connections=options["max_connections"],
         max_message_bytes=options["max_message"],
         messages_per_s=options["message_rate"],

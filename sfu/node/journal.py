@@ -106,6 +106,10 @@ class Journal:
         """A peer is gone for good."""
         self._append(PeerGone(seq=self._number(), at=time.time(), room=room, peer=peer.id, code=code))
 
+    def hasten(self) -> None:
+        """Report at once: control should know how the node is now."""
+        self._happened.set()
+
     async def run(self) -> None:
         """Report at every interval and soon after every event, until cancelled; then once more."""
         if not self._settings.control_url:

@@ -8,13 +8,25 @@ import asyncio
 import logging
 import secrets
 import time
+from dataclasses import dataclass
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sfu.contract.codes import Code
-from sfu.contract.operations import CloseRoom, Drain, Load, MutePeer, NodeCommand, RemovePeer, YieldRoom
+from sfu.contract.operations import (
+    CloseRoom,
+    Drain,
+    Load,
+    MutePeer,
+    NodeCommand,
+    RemovePeer,
+    Undrain,
+    YieldRoom,
+)
 from sfu.contract.signals import PROTOCOL, Hello, Welcome, encode
 from sfu.contract.ticket import Ticket, TicketRefused, verify
+from sfu.node.capacity import Strain
 from sfu.node.destination import Destination, resume_token, resumed_at
 from sfu.node.journal import Journal
 from sfu.node.outbox import Outbox
@@ -29,7 +41,27 @@ from sfu.transport.network import Network
 
 _log = logging.getLogger(__name__)
 
-LAG_SMOOTHING = 0.1
+MEASURE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the node has used and done so far."""
+
+    at: float
+    cpu_s: float
+    packets_out: int
+    ticks: int
+    late_s: float
+
+    def since(self, before: "_Reading") -> Load:
+        """Return what it was between two readings."""
+        elapsed = self.at - before.at
+        return Load(
+            cpu=(self.cpu_s - before.cpu_s) / elapsed,
+            loop_lag_s=(self.late_s - before.late_s) / (self.ticks - before.ticks),
+            packets_out_per_s=(self.packets_out - before.packets_out) / elapsed,
+        )
 
 
 class Node:
@@ -43,13 +75,15 @@ class Node:
         """By resume token."""
         self.draining = False
         self.totals = Totals()
-        self.lag_s = 0.0
+        self.strain = Strain()
         self.journal = Journal(settings, cluster_secret, self.load, lambda: self.draining, self._count)
         self._ticket_key = ticket_key
         self._cluster_secret = cluster_secret
         self._here = Destination(settings.node_id, settings.commands_url)
         self._used_tickets: dict[str, int] = {}
-        self._measured = (time.monotonic(), time.process_time(), 0)
+        self._ticks = 0
+        self._reading = self._read()
+        self._load = Load()
 
     @property
     def peers(self) -> int:
@@ -60,6 +94,16 @@ class Node:
     def is_ready(self) -> bool:
         """Whether new rooms can be opened here."""
         return self.journal.introduced and not self.draining
+
+    @property
+    def fullness(self) -> float:
+        """How full the node is, from 0 to 1."""
+        return self.settings.capacity.fullness(self.strain, self.peers)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more rooms are opened for now."""
+        return not self.settings.capacity.takes_room(self.strain, self.peers)
 
     # --- entering -----------------------------------------------------------------------------
 
@@ -90,7 +134,7 @@ class Node:
         ticket = self._check(hello.ticket or "")
         if ticket.node != self._here.node:
             raise Refusal(Code.WRONG_NODE)
-        if self.peers >= self.settings.max_peers:
+        if not self.settings.capacity.takes_peer(self.strain, self.peers):
             raise Refusal(Code.NODE_FULL)
         room = self._room(ticket)
         resume = resume_token(self._here, self._cluster_secret)
@@ -110,6 +154,8 @@ class Node:
         if room is None:
             if self.draining:
                 raise Refusal(Code.DRAINING)
+            if self.is_full:
+                raise Refusal(Code.NODE_FULL)
             unix_offset = time.time() - time.monotonic()
             room = Room(ticket.room, self.settings.limits, self, time.monotonic, unix_offset, ticket.epoch)
             self.rooms[ticket.room] = room
@@ -189,8 +235,9 @@ class Node:
 
     def obey(self, command: NodeCommand) -> None:
         """Do what control says. What is already so, or no longer here, is no error."""
-        if isinstance(command, Drain):
-            self.draining = True
+        if isinstance(command, Drain | Undrain):
+            self.draining = isinstance(command, Drain)
+            self.journal.hasten()
             return
         room = self.rooms.get(command.room)
         if room is None:
@@ -221,9 +268,11 @@ class Node:
             due = max(due + self.settings.tick_s, loop.time())
             await asyncio.sleep(due - loop.time())
             lag = max(0.0, loop.time() - due)
-            self.lag_s += LAG_SMOOTHING * (lag - self.lag_s)
             self.totals.lag.observe(lag)
+            self._ticks += 1
             self._tick()
+            if time.monotonic() - self._reading.at >= MEASURE_S:
+                self._measure()
 
     def _tick(self) -> None:
         self.network.begin()
@@ -238,18 +287,23 @@ class Node:
                 self._close(room, Code.LEFT)
         self.network.flush()
 
+    def _measure(self) -> None:
+        """Take the work since the last reading; control hears at once when that fills or frees the node."""
+        before, self._reading = self._reading, self._read()
+        self._load = load = self._reading.since(before)
+        over_s, was_full = self._reading.at - before.at, self.is_full
+        self.strain = self.settings.capacity.strained(self.strain, load.cpu, load.loop_lag_s, over_s)
+        if self.is_full != was_full:
+            self.journal.hasten()
+
+    def _read(self) -> _Reading:
+        sent = self.network.counters.datagrams_out
+        return _Reading(time.monotonic(), time.process_time(), sent, self._ticks, self.totals.lag.sum)
+
     def load(self) -> Load:
-        """Return how busy the node was since the last call."""
-        at, cpu, sent = self._measured
-        now = (time.monotonic(), time.process_time(), self.network.counters.datagrams_out)
-        self._measured = now
-        elapsed = max(1e-3, now[0] - at)
-        return Load(
-            rooms=len(self.rooms),
-            peers=self.peers,
-            packets_out_per_s=(now[2] - sent) / elapsed,
-            loop_lag_s=self.lag_s,
-            cpu=(now[1] - cpu) / elapsed,
+        """Return how busy the node is."""
+        return msgspec.structs.replace(
+            self._load, rooms=len(self.rooms), peers=self.peers, fullness=self.fullness, full=self.is_full
         )
 
     def close(self) -> None:

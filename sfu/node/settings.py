@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sfu.node.capacity import Capacity
 from sfu.room.ports import Limits
 from sfu.transport.settings import NetworkSettings
 
@@ -28,7 +29,7 @@ class Settings:
     control_url: str = ""
     network: NetworkSettings = field(default_factory=NetworkSettings)
     limits: Limits = field(default_factory=Limits)
-    max_peers: int = 2000
+    capacity: Capacity = field(default_factory=Capacity)
     max_connections: int = 4000
     """WebSockets open at once, those included that have not said hello."""
     hello_timeout_s: float = 10.0

@@ -19,6 +19,8 @@ from tests.support.waiting import until
 CONTROL_PORT, NODE_PORT, MEDIA_PORT = 8080, 8081, 8082
 PORTS_APART = 100
 """From the ports of one node to those of the next."""
+UNMEASURED = {"PARLEY_SFU_MAX_CPU": "100", "PARLEY_SFU_MAX_LAG_S": "100"}
+"""The browsers share the machine: that they keep it busy is no reason to turn them away."""
 PASSWORD = "correct horse battery staple"
 NOT_HTTP = "aiohttp.http_exceptions."
 """What the library's trace says of a client that speaks something else: browsers try TLS now and then."""
@@ -112,6 +114,7 @@ async def service(network: Network, folder: Path, *, nodes: int = 1) -> AsyncIte
         "PARLEY_CONTROL_PORT": str(CONTROL_PORT),
         "PARLEY_CONTROL_URL": f"http://127.0.0.1:{CONTROL_PORT}",
         "PARLEY_SFU_ADVERTISE": network.address,
+        **UNMEASURED,
     }
     origin = f"http://{network.address}:{CONTROL_PORT}"
     with ExitStack() as closing:

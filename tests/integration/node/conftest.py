@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer, get_unused_port_socket
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sfu.contract.ticket import LIFETIME_S, Rights, Ticket, sign
+from sfu.node.capacity import Capacity
 from sfu.node.node import Node
 from sfu.node.service import application
 from sfu.node.settings import Settings
@@ -64,6 +65,7 @@ def settings() -> Settings:
         node_id="n1",
         network=NetworkSettings(port=0, bind_v4="127.0.0.1", bind_v6="", addresses=("127.0.0.1",)),
         limits=Limits(linger_s=3.0, reload_s=1.0, link_timeout_s=5.0),
+        capacity=Capacity(cpu=100, lag_s=100),  # the clients share the process
     )
 
 
