@@ -20,6 +20,7 @@ from control.events.fanout import Fanout
 from control.ground import Ground, ground_of
 from control.health import HealthRoutes
 from control.invitations.routes import MailRoutes
+from control.join.evacuation import Evacuation
 from control.nodes.commands import CommandSender
 from control.nodes.routes import NodeRoutes
 from control.nodes.service import Nodes
@@ -28,7 +29,7 @@ from control.openapi.routes import OpenApiRoutes
 from control.pages.routes import PageRoutes
 from control.people.service import People
 from control.settings import Settings
-from control.slices import common_of, endpoints
+from control.slices import common_of, endpoints, evacuation_of
 from control.socket_io.answering import Rules
 from control.socket_io.routes import SocketIoRoutes
 from control.work import Work, handlers
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
 SWEEP = timedelta(seconds=0.5)
+EVACUATION_S = 1.0
 
 
 def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
@@ -129,6 +131,18 @@ async def _sweep(nodes: Nodes, clock: Clock, stop: asyncio.Event) -> None:
             wait = nodes.lease
 
 
+async def _evacuate(evacuation: Evacuation, stop: asyncio.Event) -> None:
+    """Move rooms off nodes that drain, until stopped."""
+    while not stop.is_set():
+        try:
+            await evacuation.step()
+        except Exception:
+            log.exception("rooms could not be moved off nodes that drain; trying again")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EVACUATION_S):
+                await stop.wait()
+
+
 async def _tidy(ground: Ground, stop: asyncio.Event) -> None:
     """Take away files that may go, until stopped."""
     while not stop.is_set():
@@ -165,6 +179,7 @@ async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
         tasks += [
             asyncio.create_task(_sweep(nodes, ground.clock, stop)),
             asyncio.create_task(_tidy(ground, stop)),
+            asyncio.create_task(_evacuate(evacuation_of(ground), stop)),
             *(asyncio.create_task(loop.run()) for loop in loops),
         ]
         yield

@@ -17,6 +17,7 @@ from control.events.sockets import Sockets
 from control.ground import Ground
 from control.idempotency.service import Idempotency
 from control.invitations.routes import InvitationRoutes
+from control.join.evacuation import Evacuation
 from control.join.placement import Strategy
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
@@ -106,6 +107,18 @@ def _of_joining(ground: Ground, common: Common, nodes: Nodes) -> JoinRoutes:
     joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s, strategy, suspicion)
     joins = _buckets(ground, settings.rates.join_per_address)
     return JoinRoutes(shards, joining, common.lookup, common.access, common.tokens, joins)
+
+
+def evacuation_of(ground: Ground) -> Evacuation:
+    """Return who empties nodes that drain."""
+    settings = ground.settings
+    return Evacuation(
+        ground.shards,
+        ground.clock,
+        ground.outbox.commands,
+        Strategy(settings.placement),
+        lease_s=settings.node_lease_s,
+    )
 
 
 def _inside_meetings(

@@ -1,8 +1,10 @@
 """Which node a room goes to: a pure function over what the nodes last said of themselves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from control.nodes.store import Node
 
 AWAITED_SHARE = 0.01
 """How much fuller a peer on its way will make a node, about: a small meeting's costs so much of a core."""
@@ -43,6 +45,22 @@ class Candidate:
     def rank(self) -> tuple[float, int, str]:
         """Its place among the others, from the emptiest to the fullest."""
         return self.load, self.peers + self.awaited, self.id
+
+
+def candidates_of(nodes: Iterable[Node], awaited: Mapping[str, int]) -> list[Candidate]:
+    """Return the nodes as candidates; `awaited` is how many are on their way to each."""
+    return [
+        Candidate(
+            node.id,
+            region=node.region,
+            peers=node.peers,
+            fullness=node.fullness,
+            full=node.full,
+            draining=node.draining,
+            awaited=awaited.get(node.id, 0),
+        )
+        for node in nodes
+    ]
 
 
 @dataclass(frozen=True)

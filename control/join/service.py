@@ -1,6 +1,6 @@
 """Giving out tickets."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control.clock import Clock
 from control.database import after_commit
 from control.join.awaited import Awaited
-from control.join.placement import Bond, Candidate, Strategy, choose
+from control.join.placement import Bond, Strategy, candidates_of, choose
 from control.meetings import store as meetings
 from control.nodes import store as nodes
 from control.nodes.store import Node, Placement
@@ -130,7 +130,8 @@ class Joining:
             bond = Bond(placement.node_id, placement.room_open)
             if placement.room_open and placement.node_id not in living:
                 raise Refused(Reason.NO_NODE, retry_after_s=1)
-        chosen = choose(self._candidates(living.values()), bond, self._strategy, region)
+        candidates = candidates_of(living.values(), self._awaited.counted())
+        chosen = choose(candidates, bond, self._strategy, region)
         if chosen is None:
             some_full = any(node.full and not node.draining for node in living.values())
             raise Refused(Reason.NODES_FULL if some_full else Reason.NO_NODE, retry_after_s=5)
@@ -144,18 +145,3 @@ class Joining:
         placement.tickets_until = now + timedelta(seconds=tickets.LIFETIME_S)
         await nodes.add(session, placement)
         return living[chosen], placement.epoch
-
-    def _candidates(self, living: Iterable[Node]) -> list[Candidate]:
-        awaited = self._awaited.counted()
-        return [
-            Candidate(
-                node.id,
-                region=node.region,
-                peers=node.peers,
-                fullness=node.fullness,
-                full=node.full,
-                draining=node.draining,
-                awaited=awaited.get(node.id, 0),
-            )
-            for node in living
-        ]

@@ -15,6 +15,7 @@ from control.ground import shards_of
 from control.nodes import store
 from control.nodes.commands import Commands
 from control.nodes.store import Node
+from control.parameters import DURATION
 from control.settings import Settings
 from sfu.contract.operations import Drain, Undrain
 
@@ -71,10 +72,17 @@ def list_nodes(as_json: bool, **options: Any) -> None:
 
 @command.command("drain", params=[*PARAMS])
 @click.argument("node_id", metavar="ID")
-def drain(node_id: str, **options: Any) -> None:
-    """Have a node take no new rooms; those it has go on until everybody left. A restart ends this, too."""
-    _order(node_id, Drain(), options)
-    click.echo(f"{node_id} will be told to take no new rooms")
+@click.option(
+    "--deadline",
+    type=DURATION,
+    default="10m",
+    show_default=True,
+    help="How long its rooms have to move to other nodes, as 90s, 10m or 2h; then they are closed.",
+)
+def drain(node_id: str, deadline: float, **options: Any) -> None:
+    """Empty a node: it takes no new rooms, and those it has move to other nodes. A restart ends this, too."""
+    _order(node_id, Drain(deadline_s=deadline), options)
+    click.echo(f"{node_id} will be told to take no new rooms; watch the others go in `parley nodes list`")
 
 
 @command.command("undrain", params=[*PARAMS])

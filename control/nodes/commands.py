@@ -48,7 +48,7 @@ class Commands:
 
     async def drain(self, session: AsyncSession, node_id: str, order: Drain | Undrain) -> None:
         """Have the node take no new rooms, or take them again; an order before this one is withdrawn."""
-        await store.withdraw(session, node_id, [_json(Drain()), _json(Undrain())])
+        await store.withdraw(session, node_id, ['{"type":"drain"', '{"type":"undrain"'])
         await self.command(session, node_id, order)
 
     async def command(self, session: AsyncSession, node_id: str, command: Command) -> None:

@@ -70,7 +70,8 @@ class Nodes:
         async with self._shards.first.write() as session:
             boot = await self._take_in(session, report, self._events_in(report, 0), last_seen)
             was_lost = boot.current and await self._register(session, report)
-        return ReportReply(acknowledged=boot.last_seq, census=was_lost)
+            moving = report.draining and await self._has_refuge(session)
+        return ReportReply(acknowledged=boot.last_seq, census=was_lost, moving=moving)
 
     async def sweep(self) -> None:
         """Give up the nodes that have fallen silent; forget those long gone."""
@@ -133,6 +134,11 @@ class Nodes:
         await store.add(session, boot)
         log.info("node %s is up, boot %s, version %s", report.node, report.boot, report.version)
         return boot
+
+    async def _has_refuge(self, session: AsyncSession) -> bool:
+        """Tell whether a node takes rooms."""
+        living = await store.reported_since(session, self._clock() - self.lease)
+        return any(not (node.draining or node.full) for node in living)
 
     async def _register(self, session: AsyncSession, report: Report) -> bool:
         """Note that the node lives; return whether it had been lost."""

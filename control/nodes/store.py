@@ -7,7 +7,7 @@ its commands beside the meeting.
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, delete, select, update
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -166,6 +166,12 @@ async def placement(session: AsyncSession, meeting_id: str) -> Placement | None:
     return await session.get(Placement, meeting_id)
 
 
+async def open_rooms(session: AsyncSession, node_ids: Collection[str], limit: int) -> list[str]:
+    """Return meetings whose rooms are open on one of the nodes, at most `limit`."""
+    there = (Placement.node_id.in_(node_ids), Placement.room_open, Placement.closing.is_(False))
+    return list(await session.scalars(select(Placement.meeting_id).where(*there).limit(limit)))
+
+
 async def close_rooms(session: AsyncSession, node_id: str) -> None:
     """Note that none of the node's rooms is open."""
     await session.execute(
@@ -189,9 +195,9 @@ async def remove_commands(session: AsyncSession, node_id: str) -> None:
     await session.execute(delete(PendingCommand).where(PendingCommand.node_id == node_id))
 
 
-async def withdraw(session: AsyncSession, node_id: str, bodies: Collection[str]) -> None:
-    """Forget those commands to the node that have one of these bodies."""
-    of_these = PendingCommand.body.in_(bodies)
+async def withdraw(session: AsyncSession, node_id: str, beginnings: Collection[str]) -> None:
+    """Forget those commands to the node whose bodies begin so."""
+    of_these = or_(*(PendingCommand.body.startswith(each, autoescape=True) for each in beginnings))
     await session.execute(delete(PendingCommand).where(PendingCommand.node_id == node_id, of_these))
 
 

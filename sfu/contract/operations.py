@@ -103,11 +103,13 @@ class Report(Struct, frozen=True, kw_only=True):
 class ReportReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`acknowledged` is the highest event number applied for the node's boot.
 
-    With `census` control asks which rooms and peers are there: it had taken the node for lost.
+    With `census` control asks which rooms and peers are there: it had taken the node for lost. With
+    `moving` it tells a node that drains that another one takes its rooms.
     """
 
     acknowledged: int
     census: bool = False
+    moving: bool = False
 
 
 class Command(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -142,15 +144,25 @@ class MutePeer(Command, frozen=True, kw_only=True, tag="mute_peer"):
     source: Source
 
 
+class MoveRoom(Command, frozen=True, kw_only=True, tag="move_room"):
+    """The room has been placed anew, with this epoch: send its people there; it goes on until they left."""
+
+    room: Identifier
+    epoch: Annotated[int, Meta(ge=0)]
+
+
 class Drain(Command, frozen=True, kw_only=True, tag="drain"):
-    """Accept no new rooms."""
+    """Accept no new rooms. Those that are still here when the deadline, in seconds from now, is over end."""
+
+    deadline_s: Annotated[float, Meta(ge=0, le=86_400)] = 600.0
 
 
 class Undrain(Command, frozen=True, kw_only=True, tag="undrain"):
     """Accept new rooms again."""
 
 
-NodeCommand = CloseRoom | YieldRoom | RemovePeer | MutePeer | Drain | Undrain
+RoomCommand = CloseRoom | YieldRoom | MoveRoom | RemovePeer | MutePeer
+NodeCommand = RoomCommand | Drain | Undrain
 
 
 def sign_token(secret: bytes, *, audience: str, now: float) -> str:

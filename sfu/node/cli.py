@@ -121,6 +121,12 @@ def _label(_context: click.Context, _param: click.Parameter, value: str) -> str:
 )
 @_option("message-burst", "SFU_MESSAGE_BURST", "Of these at once.", DEFAULTS.message_burst)
 @_option("report-interval", "SFU_REPORT_INTERVAL_S", "Seconds between reports.", DEFAULTS.report_interval_s)
+@_option(
+    "drain-deadline",
+    "SFU_DRAIN_DEADLINE_S",
+    "Seconds that rooms have to move to other nodes, where there are any, after SIGTERM.",
+    DEFAULTS.drain_deadline_s,
+)
 @_option("log-level", "LOG_LEVEL", "Least severe level that is logged.", "info")
 @click.pass_context
 def command(context: click.Context, /, **options: Any) -> None:
@@ -184,6 +190,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         messages_per_s=options["message_rate"],
         message_burst=options["message_burst"],
         report_interval_s=options["report_interval"],
+        drain_deadline_s=options["drain_deadline"],
     )
 
 

@@ -56,8 +56,12 @@ class Journal:
     ) -> None:
         self.lost = 0
         """Events given up because control was away too long."""
+        self.delivered = 0
+        """Reports that were delivered."""
         self.failures = 0
-        """Reports in a row that were not delivered."""
+        """Reports in a row that were not."""
+        self.moving = False
+        """Whether control has the rooms of this node moved to others, as it drains."""
         self.introduced = not settings.control_url
         """Whether control knows of this node, so that rooms can be placed on it."""
         self._settings = settings
@@ -155,9 +159,11 @@ class Journal:
             )
             return False
         self.failures = 0
+        self.delivered += 1
         self.introduced = True
         while self._events and self._events[0].seq <= reply.acknowledged:
             self._events.popleft()
+        self.moving = reply.moving
         if reply.census:
             self._count()
         return True

@@ -18,13 +18,15 @@ from sfu.contract.operations import (
     CloseRoom,
     Drain,
     Load,
+    MoveRoom,
     MutePeer,
     NodeCommand,
     RemovePeer,
+    RoomCommand,
     Undrain,
     YieldRoom,
 )
-from sfu.contract.signals import PROTOCOL, Hello, Welcome, encode
+from sfu.contract.signals import PROTOCOL, Hello, Move, Welcome, encode
 from sfu.contract.ticket import Ticket, TicketRefused, verify
 from sfu.node.capacity import Strain
 from sfu.node.destination import Destination, resume_token, resumed_at
@@ -73,7 +75,7 @@ class Node:
         self.rooms: dict[str, Room] = {}
         self.seats: dict[str, Seat] = {}
         """By resume token."""
-        self.draining = False
+        self._drains_until: float | None = None
         self.totals = Totals()
         self.strain = Strain()
         self.journal = Journal(settings, cluster_secret, self.load, lambda: self.draining, self._count)
@@ -89,6 +91,16 @@ class Node:
     def peers(self) -> int:
         """How many peers there are in all rooms."""
         return len(self.seats)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new rooms are opened here, since those that are here are to go."""
+        return self._drains_until is not None
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether anybody here is connected."""
+        return any(room.is_attended for room in self.rooms.values())
 
     @property
     def is_ready(self) -> bool:
@@ -188,6 +200,8 @@ class Node:
         seat.peer.attach(outbox)
         seat.peer.send(self._welcome(seat, answer))
         seat.peer.relabel()
+        if seat.room.is_moving:
+            seat.peer.send(encode(Move()))
         return seat
 
     def _welcome(self, seat: Seat, answer: str) -> str:
@@ -235,24 +249,34 @@ class Node:
 
     def obey(self, command: NodeCommand) -> None:
         """Do what control says. What is already so, or no longer here, is no error."""
-        if isinstance(command, Drain | Undrain):
-            self.draining = isinstance(command, Drain)
-            self.journal.hasten()
-            return
-        room = self.rooms.get(command.room)
-        if room is None:
-            return
-        if isinstance(command, CloseRoom):
-            self._close(room, Code.ROOM_CLOSED)
-            return
-        if isinstance(command, YieldRoom):
-            self._yield(room.id, command.epoch)
-            return
-        peer = room.peers.get(command.peer)
-        if peer is not None and isinstance(command, RemovePeer):
-            room.leave(peer, Code.REMOVED)
-        elif peer is not None and isinstance(command, MutePeer):
-            room.mute_source(peer, command.source)
+        match command:
+            case Drain(deadline_s=deadline_s):
+                self.drain(deadline_s)
+            case Undrain():
+                self._drains_until = None
+                self.journal.hasten()
+            case _:
+                room = self.rooms.get(command.room)
+                if room is not None:
+                    self._obey_in(room, command)
+
+    def _obey_in(self, room: Room, command: RoomCommand) -> None:
+        match command:
+            case CloseRoom():
+                self._close(room, Code.ROOM_CLOSED)
+            case MoveRoom(epoch=epoch):
+                room.move(epoch)
+            case YieldRoom(epoch=epoch):
+                self._yield(room.id, epoch)
+            case RemovePeer(peer=id_) if id_ in room.peers:
+                room.leave(room.peers[id_], Code.REMOVED)
+            case MutePeer(peer=id_, source=source) if id_ in room.peers:
+                room.mute_source(room.peers[id_], source)
+
+    def drain(self, deadline_s: float) -> None:
+        """Open no new rooms, and close those that are still here after so many seconds."""
+        self._drains_until = time.monotonic() + deadline_s
+        self.journal.hasten()
 
     def _close(self, room: Room, code: Code) -> None:
         room.close(code)
@@ -276,7 +300,11 @@ class Node:
 
     def _tick(self) -> None:
         self.network.begin()
+        overdue = self._drains_until is not None and time.monotonic() >= self._drains_until
         for room in list(self.rooms.values()):
+            if overdue:
+                self._close(room, Code.DRAINING)
+                continue
             try:
                 room.tick()
             except Exception:
@@ -308,7 +336,7 @@ class Node:
 
     def close(self) -> None:
         """Tell everybody that the node stops: their clients can join anew elsewhere."""
-        self.draining = True
+        self.drain(0)
         for room in list(self.rooms.values()):
             self._close(room, Code.DRAINING)
         self.network.close()

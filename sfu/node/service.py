@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import signal
 import time
 
 import msgspec
@@ -21,6 +22,7 @@ from sfu.node.websocket import SignalEndpoint
 _log = logging.getLogger(__name__)
 
 MAX_COMMAND_BYTES = 64 * 1024
+DRAIN_POLL_S = 0.1
 
 
 def load_keys(settings: Settings) -> tuple[Ed25519PublicKey, bytes]:
@@ -97,7 +99,8 @@ async def serve(settings: Settings) -> None:
         _settle_garbage()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(node.run()), tasks.create_task(node.journal.run())]
-            await stop_asked()
+            if await stop_asked() is signal.SIGTERM:
+                await _drain(node)
             _log.info("node %s stops", settings.node_id)
             node.close()
             endpoint.close()
@@ -106,6 +109,19 @@ async def serve(settings: Settings) -> None:
     finally:
         await runner.cleanup()
         node.network.close()
+
+
+async def _drain(node: Node) -> None:
+    """Wait until all rooms have moved to other nodes: as long as one takes them, and nobody is in a hurry."""
+    told = node.journal.delivered
+    node.drain(node.settings.drain_deadline_s)
+    again = asyncio.create_task(stop_asked())
+    while node.is_attended and not again.done():
+        moving = node.journal.moving or node.journal.delivered == told
+        if not node.settings.control_url or node.journal.failures or not moving:
+            break
+        await asyncio.sleep(DRAIN_POLL_S)
+    again.cancel()
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> None:

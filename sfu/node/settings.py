@@ -41,6 +41,8 @@ class Settings:
     """A message not taken by a client's socket in this time ends the connection."""
     tick_s: float = 0.02
     report_interval_s: float = 1.0
+    drain_deadline_s: float = 600.0
+    """How long rooms are given to move to other nodes, as long as one takes them, when the node stops."""
     drain_s: float = 5.0
     """How long peers are given to be told when the node stops."""
 

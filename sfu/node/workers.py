@@ -8,6 +8,7 @@ crashes is started again; its rooms are opened anew by the clients, who come bac
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ async def supervise(workers: Sequence[Worker], options: Sequence[str]) -> int:
     One that cannot even start once ends them all: its settings are wrong.
     """
     stop = asyncio.create_task(stop_asked())
-    keeping = [asyncio.create_task(_keep(worker, options)) for worker in workers]
+    keeping = [asyncio.create_task(_keep(worker, options, stop)) for worker in workers]
     await asyncio.wait([stop, *keeping], return_when=asyncio.FIRST_COMPLETED)
     failed = any(task.done() for task in keeping)
     for task in keeping:
@@ -78,8 +79,8 @@ async def supervise(workers: Sequence[Worker], options: Sequence[str]) -> int:
     return int(failed)
 
 
-async def _keep(worker: Worker, options: Sequence[str]) -> None:
-    """Run a worker again and again; return if it could not start. Cancelled, let it end in order."""
+async def _keep(worker: Worker, options: Sequence[str], stop: asyncio.Task[signal.Signals]) -> None:
+    """Run a worker again and again; return if it could not start. Cancelled, end it as we were asked to."""
     loop = asyncio.get_running_loop()
     failures = 0
     has_run = False
@@ -91,7 +92,7 @@ async def _keep(worker: Worker, options: Sequence[str]) -> None:
             code = await process.wait()
         finally:
             if process.returncode is None:
-                process.terminate()
+                process.send_signal(stop.result() if stop.done() else signal.SIGTERM)
                 await process.wait()
         if code == 1 and not has_run:
             return

@@ -43,6 +43,7 @@ class Room:
     ) -> None:
         self.id = id_
         self.epoch = epoch
+        self.is_moving = False
         self.version = 0
         self.unix_offset = unix_offset
         self.peers: dict[str, Peer] = {}
@@ -111,6 +112,17 @@ class Room:
         self._end(peer, code)
         self._announce(signals.PeerLeft(peer=peer.id, code=code))
         self._rearrange()
+
+    def move(self, epoch: int) -> None:
+        """Send everybody to where the room has been placed with `epoch`. It goes on here until they left."""
+        self.epoch = max(epoch, self.epoch)
+        self.is_moving = True
+        self._broadcast(signals.Move())
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether anybody in it is connected."""
+        return any(peer.state is PeerState.CONNECTED for peer in self.peers.values())
 
     def close(self, code: Code) -> None:
         """Everybody out."""

@@ -1,5 +1,6 @@
 """Several nodes: what becomes of a call in real browsers when its node dies."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -42,3 +43,18 @@ async def test_a_call_goes_on_at_another_node_when_its_own_is_killed(
     await cleo.says("Are you all still there?")
     await anna.press("chat-toggle")
     await anna.reads("Are you all still there?")
+
+
+async def test_a_call_moves_when_its_node_is_told_to_stop(stage: Stage, red: Desk, green: Desk) -> None:
+    anna, ben = await stage.member("Anna", red), await stage.member("Ben", green)
+    await stage.together(await stage.meeting(), anna, ben)
+    before = await anna.sees(ben)
+    (node,) = await stage.parley.busy_nodes()
+
+    await asyncio.to_thread(stage.parley.parts[node].stop)
+
+    await anna.sees_people(ben)
+    after = await anna.sees(ben)
+    assert after[0].peer == before[0].peer
+    await ben.sees(anna)
+    await ben.hears(anna)

@@ -18,7 +18,7 @@ class ProcessError(AssertionError):
 class Process:
     """A running child; as a context manager it is stopped with the signal `by` and must exit with `exits`.
 
-    Unless it was killed.
+    Unless it was stopped or killed before.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Process:
         self.log = log
         self._by = by
         self._exits = exits
-        self._was_killed = False
+        self._is_over = False
         with log.open("wb") as output:
             self._child = subprocess.Popen(
                 self.argv,
@@ -64,6 +64,7 @@ class Process:
     def stop(self) -> None:
         """End the process; raise `ProcessError` if it does not go, or not with the exit code it should."""
         self.alive()
+        self._is_over = True
         self._child.send_signal(self._by)
         try:
             code = self._child.wait(STOP_DEADLINE_S)
@@ -76,7 +77,7 @@ class Process:
     def kill(self) -> None:
         """End the process at once, if it still runs."""
         if self._child.poll() is None:
-            self._was_killed = True
+            self._is_over = True
             self._child.kill()
             self._child.wait()
 
@@ -91,5 +92,5 @@ class Process:
     ) -> None:
         if kind is not None:
             self.kill()
-        elif not self._was_killed:
+        elif not self._is_over:
             self.stop()

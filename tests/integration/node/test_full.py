@@ -89,7 +89,9 @@ async def reports(house: House):
     control = TestServer(app, host="127.0.0.1")
     await control.start_server()
     settings = Settings(node_id="n1", control_url=str(control.make_url("")), report_interval_s=60)
-    journal = house.node.journal = Journal(settings, SECRET, house.node.load, lambda: house.node.draining)
+    journal = house.node.journal = Journal(
+        settings, SECRET, house.node.load, lambda: house.node.draining, lambda: None
+    )
     delivery = asyncio.create_task(journal.run())
     await eventually(lambda: heard)
     yield heard

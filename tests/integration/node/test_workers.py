@@ -129,7 +129,7 @@ def children(pid: int) -> dict[str, int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
             arguments = Path(f"/proc/{child}/cmdline").read_text().split("\0")
-            found[next(each for each in reversed(arguments) if each.startswith("--node-id="))] = int(child)
+            found |= {each: int(child) for each in arguments if each.startswith("--node-id=")}
     return found
 
 

@@ -302,6 +302,8 @@ export class Call extends Emitter {
         return message.slots.forEach((clock) => this.link.time(clock));
       case "encodings":
         return this.link.need(message);
+      case "move":
+        return this.#break(new ParleyError("room_moved", undefined, { retry: "join" }));
       case "quality":
         return this.#setQuality(message.slots);
       default:
