@@ -15,6 +15,7 @@ Row = tuple[Any, ...]
 TYPES: dict[Kind, Any] = {
     "boolean": bool,
     "integer": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
+    "number": float,
     "moment": Annotated[datetime, Meta(tz=True)],
     "text": str,
 }

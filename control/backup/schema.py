@@ -15,7 +15,7 @@ SEAL = "manifest.sha256"
 Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Name = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,62}\Z")]
 Size = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Kind = Literal["boolean", "integer", "moment", "text"]
+Kind = Literal["boolean", "integer", "moment", "number", "text"]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,8 @@ from sqlalchemy import (
     Boolean,
     Connection,
     DateTime,
+    Double,
+    Float,
     Integer,
     String,
     TableClause,
@@ -39,6 +41,7 @@ _TYPES: dict[Kind, TypeEngine[Any]] = {
     "boolean": Boolean(),
     "integer": BigInteger(),
     "moment": Moment(),
+    "number": Double(),
     "text": Text(),
 }
 _KINDS: dict[type[TypeEngine[Any]], Kind] = {
@@ -46,6 +49,7 @@ _KINDS: dict[type[TypeEngine[Any]], Kind] = {
     Integer: "integer",
     DateTime: "moment",
     Moment: "moment",
+    Float: "number",
     String: "text",
 }
 

@@ -287,7 +287,7 @@ class Person:
 
     async def finds_text(self, text: str) -> None:
         """Wait until the text is on the page."""
-        await self.page.until("(text) => document.body.innerText.includes(text)", text)
+        await self.page.until("(text) => document.body?.innerText.includes(text)", text)
 
     async def tab_to(self, target: str) -> None:
         """Move the focus to a marked element by the Tab key alone."""

@@ -1,5 +1,8 @@
+import asyncio
 import dataclasses
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -12,7 +15,7 @@ from aiohttp import web
 from yarl import URL
 
 from control.app import build
-from control.database import database_url
+from control.database import Database, database_url
 from control.keys import load_secrets
 from control.rates import Rate
 from control.settings import Limits, Rates, Settings
@@ -77,13 +80,52 @@ def broker() -> Iterator[RabbitMQ]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database whose tables are up to date: copying it is quicker than making them again."""
+    path = tmp_path_factory.mktemp("template") / "template.sqlite"
+    _migrate(database_url(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def server_template(server: Postgres) -> sqlalchemy.URL:
+    """The same on the PostgreSQL server."""
+    url = database_url(server.make_database())
+    _migrate(url)
+    return url
+
+
+def _migrate(url: sqlalchemy.URL) -> None:
+    async def migrate() -> None:
+        database = Database(url, readers=1, writers=1)
+        await database.migrate()
+        await database.close()
+
+    with ThreadPoolExecutor(1) as aside:  # the event loop here is the tests'
+        aside.submit(lambda: asyncio.run(migrate())).result()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> sqlalchemy.URL:
-    """The address of an empty database, of each kind there is."""
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sqlalchemy.URL]:
+    """The address of a database without content, of each kind there is."""
     if request.param == "sqlite":
-        return database_url(f"sqlite:///{tmp_path / 'test.sqlite'}")
-    running: Postgres = request.getfixturevalue("server")
-    return database_url(running.make_database())
+        path = tmp_path / "test.sqlite"
+        shutil.copy(request.getfixturevalue("template"), path)
+        yield database_url(f"sqlite:///{path}")
+        return
+    server: Postgres = request.getfixturevalue("server")
+    template: sqlalchemy.URL = request.getfixturevalue("server_template")
+    url = database_url(server.make_database(like=str(template.database)))
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, make: MakeDatabases) -> sqlalchemy.URL:
+    """The address of a database without even tables, of each kind there is."""
+    (url,) = make(request.param, 1)
+    return url
 
 
 @pytest.fixture
@@ -113,19 +155,24 @@ async def control(start: Start) -> Control:
 
 
 @pytest.fixture
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> MakeDatabases:
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeDatabases]:
     """Makes empty databases of a kind."""
     numbers = count()
+    on_server: list[sqlalchemy.URL] = []
 
     def make_some(kind: str, how_many: int = 2) -> list[sqlalchemy.URL]:
         if kind == "sqlite":
             return [
                 database_url(f"sqlite:///{tmp_path / f'{next(numbers)}.sqlite'}") for _ in range(how_many)
             ]
-        running: Postgres = request.getfixturevalue("server")
-        return [database_url(running.make_database()) for _ in range(how_many)]
+        server: Postgres = request.getfixturevalue("server")
+        made = [database_url(server.make_database()) for _ in range(how_many)]
+        on_server.extend(made)
+        return made
 
-    return make_some
+    yield make_some
+    for url in on_server:
+        request.getfixturevalue("server").drop_database(url)
 
 
 @pytest.fixture

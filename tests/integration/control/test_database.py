@@ -18,6 +18,11 @@ from tests.support.postgres import Postgres
 
 
 @pytest.fixture
+def database(empty_database: URL) -> URL:
+    return empty_database
+
+
+@pytest.fixture
 async def db(database: URL) -> AsyncIterator[Database]:
     made = Database(database, readers=4, writers=4)
     yield made

@@ -99,6 +99,7 @@ FROM_NODE: list[NodeSignal] = [
             for reason in QualityReason
         )
     ),
+    signals.Move(),
     Pong(id=-7),
     Refused(code=Code.FORBIDDEN, message="no", id=4),
     Closed(code=Code.DRAINING, message="bye", retry="join"),
