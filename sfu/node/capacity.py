@@ -10,7 +10,7 @@ RELIEF = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Strain:
-    """How hard the node works, smoothed: 1 is all it bears. Near that it opens no rooms, there it is closed."""
+    """How hard the node works, smoothed: 1 is all it bears. Rooms are barred near that, peers at it."""
 
     level: float = 0.0
     bars_rooms: bool = False
