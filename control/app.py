@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
@@ -35,6 +36,7 @@ from control.work import Work, handlers
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
+SWEEP = timedelta(seconds=0.5)
 
 
 def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
@@ -48,16 +50,16 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     app = web.Application(middlewares=edge.middlewares, client_max_size=settings.limits.body_bytes)
     app.cleanup_ctx.append(lambda _app: _live(ground, nodes))
     app.on_shutdown.append(partial(_dismiss, ground.fanout))
-    _serve_people(app, ground)
+    _serve_people(app, ground, nodes)
     app.router.add_routes(_routes_for_machines(ground, nodes))
     set_up_templates(app)
     app.on_response_prepare.append(partial(protect, ground.files.objects.origin))
     return app
 
 
-def _serve_people(app: web.Application, ground: Ground) -> None:
+def _serve_people(app: web.Application, ground: Ground, nodes: Nodes) -> None:
     common = common_of(ground)
-    api = endpoints(ground, common)
+    api = endpoints(ground, common, nodes)
     api += OpenApiRoutes(api).table()
     admit = KeyAdmission(ground.shards.first, common.keys).admit
     app.router.add_routes([endpoint.route(admit) for endpoint in api])
@@ -104,17 +106,27 @@ async def run(app: web.Application, host: str, port: int) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _sweep(nodes: Nodes, stop: asyncio.Event) -> None:
-    """Look for silent nodes until stopped; at first only after they had the time to report to us."""
+async def _sweep(nodes: Nodes, clock: Clock, stop: asyncio.Event) -> None:
+    """Look for silent nodes until stopped.
+
+    Nobody can report while we, or the database, are away: after that, nodes get the time to.
+    """
+    wait = nodes.lease
     while not stop.is_set():
+        due = clock() + wait
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(nodes.lease.total_seconds()):
+            async with asyncio.timeout(wait.total_seconds()):
                 await stop.wait()
                 return
+        was_away = clock() - due > SWEEP
+        wait = nodes.lease if was_away else min(SWEEP, nodes.lease)
+        if was_away:
+            continue
         try:
             await nodes.sweep()
         except Exception:
             log.exception("silent nodes could not be looked for; trying again")
+            wait = nodes.lease
 
 
 async def _tidy(ground: Ground, stop: asyncio.Event) -> None:
@@ -151,7 +163,7 @@ async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
     try:
         await ground.prepare()
         tasks += [
-            asyncio.create_task(_sweep(nodes, stop)),
+            asyncio.create_task(_sweep(nodes, ground.clock, stop)),
             asyncio.create_task(_tidy(ground, stop)),
             *(asyncio.create_task(loop.run()) for loop in loops),
         ]

@@ -135,7 +135,7 @@ class Settings:
     idempotency_s: int = 24 * 3600
     bcrypt_cost: int = 12
     bcrypt_threads: int = 2
-    node_lease_s: float = 15.0
+    node_lease_s: float = 4.0
     placement: str = "least-loaded"
     log_level: str = "INFO"
     rates: Rates = field(default_factory=Rates)

@@ -63,6 +63,9 @@ class JoinRoutes:
         meeting = await self._lookup.find(request)
         async with self._shards.first.read() as session:
             entrant = await _entrant(session, meeting, identity, body)
+        if body.unreachable:
+            await self._joining.suspicion.look_after(meeting.id)
+        async with self._shards.first.read() as session:
             nodes = await self._joining.living_nodes(session)
         async with self._shards.of(meeting.id).write() as session:
             admission = await self._joining.admit(session, meeting.id, entrant, nodes)
@@ -77,6 +80,7 @@ class JoinRoutes:
             Joined(
                 ticket=self._joining.sign(ticket),
                 signal_url=str(signal_url(admission.node, request[CALLER].base)),
+                node=ticket.node,
                 peer=ticket.peer,
                 room=ticket.room,
                 name=ticket.name,
@@ -113,7 +117,8 @@ async def _entrant(
         account = await accounts.by_id(session, identity.account)
         if account is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        return Entrant(account.name, account.id, body.region)
+        return Entrant(account.name, account.id, body.region, body.peer)
     if not meeting.guests_allowed:
         raise Refused(Reason.GUESTS_NOT_ALLOWED)
-    return Entrant(one_line(body.name or "", "name"), None, body.region)
+    stay = identity.peer if identity is not None and identity.meeting == meeting.id else None
+    return Entrant(one_line(body.name or "", "name"), None, body.region, stay if stay == body.peer else None)

@@ -10,21 +10,26 @@ from sfu.contract.operations import Label
 class JoinRequest(Struct, frozen=True):
     """Who would join. Guests need a name; with an account, the account's name is used.
 
-    The room is opened in the `region` of whoever comes first, if a node there takes it.
+    The room is opened in the `region` of whoever comes first, if a node there takes it. Who was in the call
+    and lost it names the `peer` that they were, to go on as the same; and says with `unreachable` that they
+    could not reach its node, so that it is looked after at once.
     """
 
     name: Annotated[str, Meta(max_length=80)] | None = None
     region: Label | None = None
+    peer: Annotated[str, Meta(max_length=64)] | None = None
+    unreachable: bool = False
 
 
 class Joined(Struct, frozen=True, kw_only=True):
-    """Permission to enter: show `ticket` to the node at `signal_url`.
+    """Permission to enter: show `ticket` to `node`, or any other, at `signal_url`.
 
     `access_token` is for guests: it opens this meeting's chat, people and events.
     """
 
     ticket: str
     signal_url: str
+    node: str
     peer: str
     room: str
     name: str

@@ -16,6 +16,7 @@ from control.join.placement import Bond, Candidate, Strategy, choose
 from control.meetings import store as meetings
 from control.nodes import store as nodes
 from control.nodes.store import Node, Placement
+from control.nodes.suspicion import Suspicion
 from control.people import store as people
 from control.people.store import Attendance
 from control.refusals import Reason, Refused
@@ -25,11 +26,15 @@ from sfu.contract.ticket import Ticket
 
 @dataclass(frozen=True)
 class Entrant:
-    """Somebody who may enter: with the account `user`, or as a guest; from a `region`, if they told."""
+    """Somebody who may enter: with the account `user`, or as a guest; from a `region`, if they told.
+
+    `stay` is the peer that they were in this meeting and would go on as. A guest has proven to be it.
+    """
 
     name: str
     user: str | None
     region: str | None
+    stay: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,15 @@ class Admission:
 class Joining:
     """The rules of joining. `lease_s` is how long a node lives after its last report."""
 
-    def __init__(self, clock: Clock, key: Ed25519PrivateKey, lease_s: float, strategy: Strategy) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        key: Ed25519PrivateKey,
+        lease_s: float,
+        strategy: Strategy,
+        suspicion: Suspicion,
+    ) -> None:
+        self.suspicion = suspicion
         self._clock = clock
         self._key = key
         self._lease = timedelta(seconds=lease_s)
@@ -64,24 +77,21 @@ class Joining:
         meeting = await meetings.hold(session, meeting_id)
         if meeting.over is not None:
             raise Refused(meeting.over)
-        node = await self._place(session, meeting.id, {each.id: each for each in living}, entrant.region)
-        after_commit(session, partial(self._awaited.add, node.id))
-        now = self._clock()
-        peer = uuid4().hex
-        await people.add(
-            session,
-            Attendance(
-                id=peer, meeting_id=meeting.id, account_id=entrant.user, name=entrant.name, created_at=now
-            ),
+        node, epoch = await self._place(
+            session, meeting.id, {each.id: each for each in living}, entrant.region
         )
+        after_commit(session, partial(self._awaited.add, node.id))
+        attendance = await self._attendance(session, meeting.id, entrant)
         ticket = Ticket(
             id=uuid4().hex,
             room=meeting.id,
-            peer=peer,
+            peer=attendance.id,
             node=node.id,
-            name=entrant.name,
+            address=node.internal_url,
+            epoch=epoch,
+            name=attendance.name,
             user=entrant.user,
-            expires_at=int(now.timestamp()) + tickets.LIFETIME_S,
+            expires_at=int(self._clock().timestamp()) + tickets.LIFETIME_S,
         )
         return Admission(ticket, node)
 
@@ -89,26 +99,51 @@ class Joining:
         """Return the ticket as nodes take it."""
         return tickets.sign(ticket, self._key)
 
+    async def _attendance(self, session: AsyncSession, meeting_id: str, entrant: Entrant) -> Attendance:
+        """Return the stay that the entrant would go on with, if it is theirs; else a new one."""
+        if entrant.stay is not None:
+            attendance = await people.hold(session, meeting_id, entrant.stay)
+            if attendance is not None and attendance.account_id == entrant.user:
+                return attendance
+        attendance = Attendance(
+            id=uuid4().hex,
+            meeting_id=meeting_id,
+            account_id=entrant.user,
+            name=entrant.name,
+            created_at=self._clock(),
+        )
+        await people.add(session, attendance)
+        return attendance
+
     async def _place(
         self, session: AsyncSession, meeting_id: str, living: Mapping[str, Node], region: str | None
-    ) -> Node:
-        """Return the node for the next ticket, and bind the meeting to it while the ticket is good."""
+    ) -> tuple[Node, int]:
+        """Return the node for the next ticket, and bind the meeting to it while the ticket is good.
+
+        With it the epoch: how many nodes the meeting has been placed on. A room that is open on a node which
+        is silent, but not given up, may well be alive: nobody is sent elsewhere.
+        """
         now = self._clock()
         placement = await nodes.hold_placement(session, meeting_id)
         bond = None
         if placement is not None and (placement.room_open or now < placement.tickets_until):
             bond = Bond(placement.node_id, placement.room_open)
+            if placement.room_open and placement.node_id not in living:
+                raise Refused(Reason.NO_NODE, retry_after_s=1)
         chosen = choose(self._candidates(living.values()), bond, self._strategy, region)
         if chosen is None:
             some_full = any(node.full and not node.draining for node in living.values())
             raise Refused(Reason.NODES_FULL if some_full else Reason.NO_NODE, retry_after_s=5)
         if placement is None:
-            placement = Placement(meeting_id=meeting_id, node_id=chosen, room_open=False, closing=False)
+            placement = Placement(
+                meeting_id=meeting_id, node_id=chosen, epoch=1, room_open=False, closing=False
+            )
         if placement.node_id != chosen:
             placement.node_id, placement.room_open = chosen, False
+            placement.epoch += 1
         placement.tickets_until = now + timedelta(seconds=tickets.LIFETIME_S)
         await nodes.add(session, placement)
-        return living[chosen]
+        return living[chosen], placement.epoch
 
     def _candidates(self, living: Iterable[Node]) -> list[Candidate]:
         awaited = self._awaited.counted()

@@ -15,7 +15,10 @@ from control.database import Base
 
 
 class Node(Base):
-    """A node as it last reported, with how busy it was. `boot` names its present process."""
+    """A node as it last reported, with how busy it was. `boot` names its present process.
+
+    It has been given up for lost at `lost_at`, until it reports again.
+    """
 
     __tablename__ = "nodes"
 
@@ -35,6 +38,7 @@ class Node(Base):
     loop_lag_s: Mapped[float]
     packets_out_per_s: Mapped[float]
     reported_at: Mapped[datetime]
+    lost_at: Mapped[datetime | None]
 
 
 class Boot(Base):
@@ -52,13 +56,17 @@ class Boot(Base):
 
 
 class Placement(Base):
-    """The node that a meeting's room is on, or will be: tickets name it until `tickets_until`."""
+    """The node that a meeting's room is on, or will be: tickets name it until `tickets_until`.
+
+    `epoch` counts the nodes it has been placed on.
+    """
 
     __tablename__ = "placements"
     __table_args__ = (Index(None, "node_id"),)
 
     meeting_id: Mapped[str] = mapped_column(ForeignKey("meetings.id", ondelete="CASCADE"), primary_key=True)
     node_id: Mapped[str] = mapped_column(String(64))
+    epoch: Mapped[int]
     room_open: Mapped[bool]
     closing: Mapped[bool]
     tickets_until: Mapped[datetime]
@@ -78,8 +86,9 @@ class PendingCommand(Base):
 
 
 async def reported_since(session: AsyncSession, moment: datetime) -> list[Node]:
-    """Return the nodes that reported after `moment`."""
-    return list(await session.scalars(select(Node).where(Node.reported_at > moment)))
+    """Return the nodes that reported after `moment`, and are not lost."""
+    alive = (Node.reported_at > moment, Node.lost_at.is_(None))
+    return list(await session.scalars(select(Node).where(*alive)))
 
 
 async def all_nodes(session: AsyncSession) -> list[Node]:
@@ -88,8 +97,20 @@ async def all_nodes(session: AsyncSession) -> list[Node]:
 
 
 async def silent_since(session: AsyncSession, moment: datetime) -> list[Node]:
-    """Return the nodes that have not reported after `moment`."""
-    return list(await session.scalars(select(Node).where(Node.reported_at <= moment)))
+    """Return the nodes that have not reported after `moment`, and are not known to be lost."""
+    silent = (Node.reported_at <= moment, Node.lost_at.is_(None))
+    return list(await session.scalars(select(Node).where(*silent)))
+
+
+async def lost_since(session: AsyncSession, moment: datetime) -> list[Node]:
+    """Return the lost nodes that have not reported since `moment`."""
+    gone = (Node.reported_at <= moment, Node.lost_at.is_not(None))
+    return list(await session.scalars(select(Node).where(*gone)))
+
+
+async def lose(session: AsyncSession, node_id: str, now: datetime) -> None:
+    """Note that the node is lost."""
+    await session.execute(update(Node).where(Node.id == node_id).values(lost_at=now))
 
 
 async def by_ids(session: AsyncSession, node_ids: Collection[str]) -> dict[str, Node]:
@@ -138,6 +159,11 @@ async def supersede_boots(session: AsyncSession, node_id: str) -> None:
 async def hold_placement(session: AsyncSession, meeting_id: str) -> Placement | None:
     """Return where the meeting's room is, locked until the transaction ends."""
     return await session.scalar(select(Placement).where(Placement.meeting_id == meeting_id).with_for_update())
+
+
+async def placement(session: AsyncSession, meeting_id: str) -> Placement | None:
+    """Return where the meeting's room is."""
+    return await session.get(Placement, meeting_id)
 
 
 async def close_rooms(session: AsyncSession, node_id: str) -> None:

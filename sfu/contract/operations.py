@@ -35,7 +35,12 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class RoomOpened(Event, frozen=True, kw_only=True, tag="room_opened"):
-    """The first peer entered."""
+    """The first peer entered, by a ticket of this epoch; or the room is still here, when that was asked.
+
+    A node that knows of no epochs says 0.
+    """
+
+    epoch: Annotated[int, Meta(ge=0)] = 0
 
 
 class RoomClosed(Event, frozen=True, kw_only=True, tag="room_closed"):
@@ -45,7 +50,7 @@ class RoomClosed(Event, frozen=True, kw_only=True, tag="room_closed"):
 
 
 class PeerEntered(Event, frozen=True, kw_only=True, tag="peer_entered"):
-    """A ticket was used. `ticket` is its id."""
+    """A ticket was used, `ticket` being its id; or the peer is still here, when that was asked."""
 
     peer: Identifier
     ticket: Identifier
@@ -95,10 +100,14 @@ class Report(Struct, frozen=True, kw_only=True):
     events: Annotated[tuple[NodeEvent, ...], Meta(max_length=512)] = ()
 
 
-class ReportReply(Struct, frozen=True, kw_only=True):
-    """`acknowledged` is the highest event number applied for the node's boot."""
+class ReportReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`acknowledged` is the highest event number applied for the node's boot.
+
+    With `census` control asks which rooms and peers are there: it had taken the node for lost.
+    """
 
     acknowledged: int
+    census: bool = False
 
 
 class Command(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -109,6 +118,13 @@ class CloseRoom(Command, frozen=True, kw_only=True, tag="close_room"):
     """Everybody out; the room is gone."""
 
     room: Identifier
+
+
+class YieldRoom(Command, frozen=True, kw_only=True, tag="yield_room"):
+    """The room has been placed anew, with this epoch: what the node has of an older one ends."""
+
+    room: Identifier
+    epoch: Annotated[int, Meta(ge=0)]
 
 
 class RemovePeer(Command, frozen=True, kw_only=True, tag="remove_peer"):
@@ -134,7 +150,7 @@ class Undrain(Command, frozen=True, kw_only=True, tag="undrain"):
     """Accept new rooms again."""
 
 
-NodeCommand = CloseRoom | RemovePeer | MutePeer | Drain | Undrain
+NodeCommand = CloseRoom | YieldRoom | RemovePeer | MutePeer | Drain | Undrain
 
 
 def sign_token(secret: bytes, *, audience: str, now: float) -> str:

@@ -54,7 +54,7 @@ class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
 
     protocol: int = PROTOCOL
     ticket: Annotated[str, Meta(max_length=4096)] | None = None
-    resume: Annotated[str, Meta(max_length=256)] | None = None
+    resume: Annotated[str, Meta(max_length=4096)] | None = None
     offer: Sdp
     tracks: Annotated[tuple[PublishedTrack, ...], Meta(max_length=16)] = ()
 

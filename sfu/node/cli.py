@@ -14,10 +14,12 @@ from sfu.contract.operations import Label
 from sfu.node.capacity import Capacity
 from sfu.node.service import serve
 from sfu.node.settings import Settings
+from sfu.node.workers import cores, supervise, workers_of
 from sfu.room.ports import Limits
 from sfu.transport.settings import NetworkSettings
 
 DEFAULTS = Settings()
+MAX_WORKERS = 64
 COUNT = click.IntRange(min=1)
 BOUND = click.FloatRange(min=0.001)
 
@@ -36,6 +38,19 @@ def _option(
     )
 
 
+class Workers(click.ParamType[int]):
+    """A number of nodes, or "auto"."""
+
+    name = "number|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        if value == "auto":
+            return cores()
+        number: int = click.IntRange(min=1, max=MAX_WORKERS).convert(value, param, ctx)
+        return number
+
+
 def _label(_context: click.Context, _param: click.Parameter, value: str) -> str:
     try:
         return msgspec.convert(value, Label)
@@ -49,6 +64,19 @@ def _label(_context: click.Context, _param: click.Parameter, value: str) -> str:
 @_option("region", "SFU_REGION", "Region, for placement.", DEFAULTS.region, callback=_label)
 @_option("host", "SFU_HOST", "Address to listen on for HTTP; empty: all.", DEFAULTS.host)
 @_option("port", "SFU_PORT", "HTTP and WebSocket port.", DEFAULTS.port)
+@_option(
+    "workers",
+    "SFU_WORKERS",
+    "Nodes to run, that share the port; auto: one for each core. Their media ports follow one another.",
+    "1",
+    type=Workers(),
+)
+@_option(
+    "internal-port",
+    "SFU_INTERNAL_PORT",
+    "With several: the first one's port for control and other nodes; 0: 100 above the shared one.",
+    DEFAULTS.internal_port,
+)
 @_option("media-port", "SFU_MEDIA_PORT", "UDP port for all media.", DEFAULTS.network.port)
 @_option("bind-v4", "SFU_BIND_V4", "IPv4 address for media; empty: none.", DEFAULTS.network.bind_v4)
 @_option("bind-v6", "SFU_BIND_V6", "IPv6 address for media; empty: none.", DEFAULTS.network.bind_v6)
@@ -94,18 +122,28 @@ def _label(_context: click.Context, _param: click.Parameter, value: str) -> str:
 @_option("message-burst", "SFU_MESSAGE_BURST", "Of these at once.", DEFAULTS.message_burst)
 @_option("report-interval", "SFU_REPORT_INTERVAL_S", "Seconds between reports.", DEFAULTS.report_interval_s)
 @_option("log-level", "LOG_LEVEL", "Least severe level that is logged.", "info")
-def command(**options: Any) -> None:
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> None:
     """Run a node: it forwards media, and needs no database and no control to keep calls going."""
     logging.basicConfig(
         level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    settings = settings_from(options)
+    if options["workers"] > 1:
+        said = _options_said(context)
+        sys.exit(asyncio.run(supervise(list(workers_of(settings, options["workers"])), said)))
     try:
-        asyncio.run(serve(settings_from(options)))
+        asyncio.run(serve(settings))
     except OSError as error:
         click.echo(f"parley sfu: {error}", err=True)
         if error.filename:
             click.echo("Run `parley run` once, or point --data at control's data folder.", err=True)
         sys.exit(1)
+
+
+def _options_said(context: click.Context) -> list[str]:
+    """Return all options as they are, however they were said."""
+    return [f"{each.opts[0]}={context.params[each.name or '']}" for each in context.command.params]
 
 
 def settings_from(options: dict[str, Any]) -> Settings:
@@ -118,6 +156,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         port=options["port"],
         signal_url=options["signal_url"],
         internal_url=options["internal_url"],
+        internal_port=options["internal_port"],
         control_url=options["control_url"],
         network=NetworkSettings(
             port=options["media_port"],

@@ -40,10 +40,19 @@ RETRY_S = 0.25
 
 
 class Journal:
-    """Numbers events and delivers them. `load` and `draining` tell of the node, for the heartbeat."""
+    """Numbers events and delivers them.
+
+    `load` and `draining` tell of the node, for the heartbeat; `count` writes down all that is there, when
+    control asks for it.
+    """
 
     def __init__(
-        self, settings: Settings, secret: bytes, load: Callable[[], Load], draining: Callable[[], bool]
+        self,
+        settings: Settings,
+        secret: bytes,
+        load: Callable[[], Load],
+        draining: Callable[[], bool],
+        count: Callable[[], None],
     ) -> None:
         self.lost = 0
         """Events given up because control was away too long."""
@@ -55,6 +64,7 @@ class Journal:
         self._secret = secret
         self._load = load
         self._draining = draining
+        self._count = count
         self._boot = secrets.token_hex(8)
         self._seq = 0
         self._events: deque[NodeEvent] = deque()
@@ -78,9 +88,9 @@ class Journal:
         self._events.append(event)
         self._happened.set()
 
-    def room_opened(self, room: str) -> None:
+    def room_opened(self, room: str, epoch: int) -> None:
         """The first peer is about to enter."""
-        self._append(RoomOpened(seq=self._number(), at=time.time(), room=room))
+        self._append(RoomOpened(seq=self._number(), at=time.time(), room=room, epoch=epoch))
 
     def room_closed(self, room: str, code: Code) -> None:
         """Nobody is left."""
@@ -137,7 +147,7 @@ class Journal:
                 headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             ) as response:
                 response.raise_for_status()
-                acknowledged = reply_decoder.decode(await response.read()).acknowledged
+                reply = reply_decoder.decode(await response.read())
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             self.failures += 1
             _log.log(
@@ -146,8 +156,10 @@ class Journal:
             return False
         self.failures = 0
         self.introduced = True
-        while self._events and self._events[0].seq <= acknowledged:
+        while self._events and self._events[0].seq <= reply.acknowledged:
             self._events.popleft()
+        if reply.census:
+            self._count()
         return True
 
     def _next(self) -> Report:

@@ -65,6 +65,7 @@ class Metrics(Collector):
         yield _gauge("events_waiting", "Events control has not acknowledged.", node.journal.waiting)
         yield _counter("joins", "Peers that entered.", node.totals.joins)
         yield _counter("connections", "WebSockets opened.", node.totals.connections)
+        yield _counter("passed_on", "Of these, passed on to the node they were for.", node.totals.passed_on)
         yield _counters("goodbyes", "Stays that ended, by code.", "code", node.totals.goodbyes)
         yield _counters(
             "refusals", "Messages and connections refused, by code.", "code", node.totals.refusals

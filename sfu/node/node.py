@@ -14,10 +14,20 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sfu.contract.codes import Code
-from sfu.contract.operations import CloseRoom, Drain, Load, MutePeer, NodeCommand, RemovePeer, Undrain
+from sfu.contract.operations import (
+    CloseRoom,
+    Drain,
+    Load,
+    MutePeer,
+    NodeCommand,
+    RemovePeer,
+    Undrain,
+    YieldRoom,
+)
 from sfu.contract.signals import PROTOCOL, Hello, Welcome, encode
 from sfu.contract.ticket import Ticket, TicketRefused, verify
 from sfu.node.capacity import Strain
+from sfu.node.destination import Destination, resume_token, resumed_at
 from sfu.node.journal import Journal
 from sfu.node.outbox import Outbox
 from sfu.node.seat import Seat
@@ -66,8 +76,10 @@ class Node:
         self.draining = False
         self.totals = Totals()
         self.strain = Strain()
-        self.journal = Journal(settings, cluster_secret, self.load, lambda: self.draining)
+        self.journal = Journal(settings, cluster_secret, self.load, lambda: self.draining, self._count)
         self._ticket_key = ticket_key
+        self._cluster_secret = cluster_secret
+        self._here = Destination(settings.node_id, settings.commands_url)
         self._used_tickets: dict[str, int] = {}
         self._ticks = 0
         self._reading = self._read()
@@ -95,6 +107,21 @@ class Node:
 
     # --- entering -----------------------------------------------------------------------------
 
+    def elsewhere(self, hello: Hello) -> Destination | None:
+        """Return where the client's stay is or will be, if not here. Raises `Refusal`.
+
+        A room that has been placed elsewhere since it was opened here is closed here.
+        """
+        if hello.resume is not None:
+            destination = resumed_at(hello.resume, self._cluster_secret)
+            if destination is None:
+                raise Refusal(Code.RESUME_UNKNOWN)
+        else:
+            ticket = self._check(hello.ticket or "")
+            self._yield(ticket.room, ticket.epoch)
+            destination = Destination(ticket.node, ticket.address)
+        return None if destination.node == self._here.node else destination
+
     def admit(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:
         """Let a client in, or let it take up its stay again. Raises `Refusal`."""
         if hello.protocol != PROTOCOL:
@@ -105,10 +132,12 @@ class Node:
 
     def _enter(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:
         ticket = self._check(hello.ticket or "")
+        if ticket.node != self._here.node:
+            raise Refusal(Code.WRONG_NODE)
         if not self.settings.capacity.takes_peer(self.strain, self.peers):
             raise Refusal(Code.NODE_FULL)
-        room = self._room(ticket.room)
-        resume = secrets.token_urlsafe(24)
+        room = self._room(ticket)
+        resume = resume_token(self._here, self._cluster_secret)
         peer = room.enter(ticket, resume=resume, seed=secrets.token_bytes(16))
         seat = Seat(room, peer, self.network)
         answer = seat.settle(hello.offer, hello.tracks, loopback=loopback)
@@ -118,22 +147,32 @@ class Node:
         peer.send(self._welcome(seat, answer))
         return seat
 
-    def _room(self, id_: str) -> Room:
-        """Return a room, opened if need be. One that stays empty is closed at the next tick."""
-        room = self.rooms.get(id_)
+    def _room(self, ticket: Ticket) -> Room:
+        """Return a ticket's room, opened if need be. One that stays empty is closed at the next tick."""
+        self._yield(ticket.room, ticket.epoch)
+        room = self.rooms.get(ticket.room)
         if room is None:
             if self.draining:
                 raise Refusal(Code.DRAINING)
             if self.is_full:
                 raise Refusal(Code.NODE_FULL)
             unix_offset = time.time() - time.monotonic()
-            room = self.rooms[id_] = Room(id_, self.settings.limits, self, time.monotonic, unix_offset)
+            room = Room(ticket.room, self.settings.limits, self, time.monotonic, unix_offset, ticket.epoch)
+            self.rooms[ticket.room] = room
+        if ticket.epoch < room.epoch:
+            raise Refusal(Code.TICKET_SUPERSEDED)
         return room
+
+    def _yield(self, id_: str, epoch: int) -> None:
+        """Close the room as it is here if it has been placed anew since: it must not live twice."""
+        room = self.rooms.get(id_)
+        if room is not None and room.epoch < epoch:
+            self._close(room, Code.ROOM_MOVED)
 
     def _check(self, text: str) -> Ticket:
         now = time.time()
         try:
-            ticket = verify(text, self._ticket_key, node=self.settings.node_id, now=now)
+            ticket = verify(text, self._ticket_key, now=now)
         except TicketRefused as refused:
             raise Refusal(refused.code) from refused
         self._used_tickets = {id_: expiry for id_, expiry in self._used_tickets.items() if expiry > now}
@@ -165,9 +204,16 @@ class Node:
 
     # --- what rooms write down ----------------------------------------------------------------
 
-    def room_opened(self, room: str) -> None:
+    def room_opened(self, room: str, epoch: int) -> None:
         """The first peer is about to enter."""
-        self.journal.room_opened(room)
+        self.journal.room_opened(room, epoch)
+
+    def _count(self) -> None:
+        """Write down all that is here, as if it had come just now."""
+        for room in self.rooms.values():
+            self.journal.room_opened(room.id, room.epoch)
+            for peer in room.peers.values():
+                self.journal.peer_entered(room.id, peer)
 
     def room_closed(self, room: str, code: Code) -> None:
         """Nobody is left."""
@@ -198,6 +244,9 @@ class Node:
             return
         if isinstance(command, CloseRoom):
             self._close(room, Code.ROOM_CLOSED)
+            return
+        if isinstance(command, YieldRoom):
+            self._yield(room.id, command.epoch)
             return
         peer = room.peers.get(command.peer)
         if peer is not None and isinstance(command, RemovePeer):

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import signal
 import time
 
 import msgspec
@@ -16,6 +15,7 @@ from sfu.node.metrics import Metrics
 from sfu.node.node import Node
 from sfu.node.quality import describe
 from sfu.node.settings import Settings
+from sfu.node.stopping import stop_asked
 from sfu.node.websocket import SignalEndpoint
 
 _log = logging.getLogger(__name__)
@@ -79,14 +79,14 @@ async def serve(settings: Settings) -> None:
     """Run a node until SIGINT or SIGTERM. Raises OSError when a port is taken or a key is missing."""
     ticket_key, cluster_secret = load_keys(settings)
     node = Node(settings, ticket_key, cluster_secret)
-    endpoint = SignalEndpoint(node)
+    endpoint = SignalEndpoint(node, cluster_secret)
     runner = web.AppRunner(
         application(node, endpoint, cluster_secret), access_log=None, shutdown_timeout=settings.drain_s
     )
     await runner.setup()
     try:
         await node.network.open()
-        await web.TCPSite(runner, settings.host or None, settings.port).start()
+        await _listen(runner, settings)
         _log.info(
             "node %s: signalling on port %d, media on UDP port %d, reached at %s",
             settings.node_id,
@@ -97,7 +97,7 @@ async def serve(settings: Settings) -> None:
         _settle_garbage()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(node.run()), tasks.create_task(node.journal.run())]
-            await _stop_asked()
+            await stop_asked()
             _log.info("node %s stops", settings.node_id)
             node.close()
             endpoint.close()
@@ -108,6 +108,15 @@ async def serve(settings: Settings) -> None:
         node.network.close()
 
 
+async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+    """Listen on the node's port; if others of this host share that, also on one that is its own."""
+    host = settings.host or None
+    is_shared = settings.internal_port != 0
+    await web.TCPSite(runner, host, settings.port, reuse_port=is_shared).start()
+    if is_shared:
+        await web.TCPSite(runner, host, settings.internal_port).start()
+
+
 def _settle_garbage() -> None:
     """Keep what lives as long as the process out of the collector's sight, and let it run less often.
 
@@ -116,12 +125,3 @@ def _settle_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
-
-
-async def _stop_asked() -> None:
-    """Return at SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()

@@ -16,7 +16,10 @@ class ProcessError(AssertionError):
 
 
 class Process:
-    """A running child; as a context manager it is stopped with the signal `by` and must exit with `exits`."""
+    """A running child; as a context manager it is stopped with the signal `by` and must exit with `exits`.
+
+    Unless it was killed.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class Process:
         self.log = log
         self._by = by
         self._exits = exits
+        self._was_killed = False
         with log.open("wb") as output:
             self._child = subprocess.Popen(
                 self.argv,
@@ -72,6 +76,7 @@ class Process:
     def kill(self) -> None:
         """End the process at once, if it still runs."""
         if self._child.poll() is None:
+            self._was_killed = True
             self._child.kill()
             self._child.wait()
 
@@ -84,7 +89,7 @@ class Process:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.stop()
-        else:
+        if kind is not None:
             self.kill()
+        elif not self._was_killed:
+            self.stop()

@@ -40,7 +40,7 @@ async def real_node(control: Control, node_id: str, capacity: Capacity = ROOMY) 
     cluster = control.secrets.cluster
     node = Node(settings, control.secrets.ticket_key.public_key(), cluster)
     await node.network.open()
-    endpoint = SignalEndpoint(node)
+    endpoint = SignalEndpoint(node, cluster)
     server = TestServer(application(node, endpoint, cluster), host="127.0.0.1", port=port)
     await server.start_server()
     tasks = [asyncio.create_task(node.run()), asyncio.create_task(node.journal.run())]

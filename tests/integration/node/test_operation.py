@@ -160,7 +160,7 @@ async def test_events_are_delivered_in_order_and_again_until_acknowledged(house:
     control = TestServer(app, host="127.0.0.1")
     await control.start_server()
     settings = Settings(node_id="n1", control_url=str(control.make_url("")), report_interval_s=0.05)
-    journal = house.node.journal = Journal(settings, SECRET, house.node.load, lambda: False)
+    journal = house.node.journal = Journal(settings, SECRET, house.node.load, lambda: False, lambda: None)
     delivery = asyncio.create_task(journal.run())
     anna = await enter(house, "anna")
     await anna.send(signals.Leave())
