@@ -53,8 +53,8 @@ def command() -> None:
 def list_nodes(as_json: bool, **options: Any) -> None:
     """List the nodes, each as it was when it last reported.
 
-    A node is silent when its lease has run out, draining when it was told to take no new rooms, full when it
-    takes none because it is near its limits, else living.
+    A node is silent when its lease has run out or it was given up for lost, draining when it was told to take
+    no new rooms, full when it takes none because it is near its limits, else living.
     """
 
     async def look(database: Database) -> list[Node]:
@@ -121,7 +121,7 @@ def _in_first(settings: Settings, work: Callable[[Database], Awaitable[Result]])
 
 
 def _line(node: Node, silent_since: datetime) -> NodeLine:
-    if node.reported_at <= silent_since:
+    if node.lost_at is not None or node.reported_at <= silent_since:
         state = "silent"
     elif node.draining:
         state = "draining"

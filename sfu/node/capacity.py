@@ -10,7 +10,7 @@ RELIEF = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Strain:
-    """What the node's work is of what it bears, smoothed: 1 is all. It keeps out rooms, then peers, too."""
+    """How hard the node works, smoothed: 1 is all it bears. Rooms are barred near that, peers at it."""
 
     level: float = 0.0
     bars_rooms: bool = False
@@ -27,9 +27,9 @@ class Capacity:
 
     peers: int = 2000
     cpu: float = 0.95
-    """A loop has one core; with a twentieth left a burst of a few packets already waits."""
+    """The loop has one core: with a twentieth of it left, packets wait for each other."""
     lag_s: float = 0.015
-    """Later than most of a 20 ms packet of sound, each receiver's playout begins to stretch."""
+    """Sound comes in packets of 20 ms: late by most of one, it stretches every receiver's playout."""
     reserve: float = 0.1
 
     def strained(self, before: Strain, cpu: float, lag_s: float, over_s: float) -> Strain:

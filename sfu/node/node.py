@@ -146,9 +146,10 @@ class Node:
         ticket = self._check(hello.ticket or "")
         if ticket.node != self._here.node:
             raise Refusal(Code.WRONG_NODE)
-        if not self.settings.capacity.takes_peer(self.strain, self.peers):
-            raise Refusal(Code.NODE_FULL)
         room = self._room(ticket)
+        is_more = ticket.peer not in room.peers
+        if is_more and not self.settings.capacity.takes_peer(self.strain, self.peers):
+            raise Refusal(Code.NODE_FULL)
         resume = resume_token(self._here, self._cluster_secret)
         peer = room.enter(ticket, resume=resume, seed=secrets.token_bytes(16))
         seat = Seat(room, peer, self.network)

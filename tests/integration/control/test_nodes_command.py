@@ -15,7 +15,7 @@ from control.settings import Settings
 from sfu.contract.operations import Load
 from sfu.node.node import Node
 from tests.integration.control.conftest import PLENTY, running
-from tests.integration.control.harness import Control, rows
+from tests.integration.control.harness import Control, connected, rows
 from tests.integration.control.jobbing import Ticking
 from tests.integration.control.real_nodes import real_node
 from tests.integration.control.test_workers import plain
@@ -81,11 +81,20 @@ async def test_the_state_of_a_node(control: Control, database: sqlalchemy.URL) -
         return [node["state"] for node in await listed(database, "--node-lease-s", str(lease_s))]
 
     assert await states(3600) == ["draining", "full", "living"]
+    await control.report(node="d", boot="d")
+    await asyncio.to_thread(give_up, database, "d")
+    assert await states(3600) == ["draining", "full", "living", "silent"]
 
     async def after_a_moment() -> list[str]:
         return await states(0.1)
 
-    await until("silent by a shorter lease", after_a_moment, accept=lambda seen: seen == ["silent"] * 3)
+    await until("silent by a shorter lease", after_a_moment, accept=lambda seen: seen == ["silent"] * 4)
+
+
+def give_up(database: sqlalchemy.URL, node_id: str) -> None:
+    with connected(database) as connection:
+        connection.execute(sqlalchemy.text(f"UPDATE nodes SET lost_at = reported_at WHERE id = '{node_id}'"))
+        connection.commit()
 
 
 async def test_a_node_is_taken_out_of_use_and_back(control: Control, database: sqlalchemy.URL) -> None:

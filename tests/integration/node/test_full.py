@@ -40,6 +40,16 @@ async def test_the_last_places_are_for_the_rooms_that_are_here(house: House) -> 
     del anna
 
 
+async def test_who_takes_their_own_place_again_is_let_in(house: House) -> None:
+    bearing(house, peers=1)
+    await enter(house, "anna")
+    assert (await refused(house, house.ticket())).code == "node_full"
+    again = house.client()
+    again.add_slots(audio=1, video=0)
+    assert (await again.join(house.ticket(peer="anna"))).peer == "anna"
+    assert house.node.peers == 1
+
+
 async def test_a_ticket_that_was_turned_away_is_good_when_there_is_a_place(house: House) -> None:
     bearing(house, peers=1)
     anna = await enter(house, "anna")
@@ -89,9 +99,8 @@ async def reports(house: House):
     control = TestServer(app, host="127.0.0.1")
     await control.start_server()
     settings = Settings(node_id="n1", control_url=str(control.make_url("")), report_interval_s=60)
-    journal = house.node.journal = Journal(
-        settings, SECRET, house.node.load, lambda: house.node.draining, lambda: None
-    )
+    node = house.node
+    journal = node.journal = Journal(settings, SECRET, node.load, lambda: node.draining, lambda: None)
     delivery = asyncio.create_task(journal.run())
     await eventually(lambda: heard)
     yield heard
