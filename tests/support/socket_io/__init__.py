@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import socketio
 from yarl import URL
 
@@ -54,10 +55,15 @@ class Talker:
 
 @asynccontextmanager
 async def talking(
-    base: URL, token: str | None, transports: list[str] | None = None, **options: Any
+    base: URL,
+    token: str | None,
+    transports: list[str] | None = None,
+    *,
+    http: aiohttp.ClientSession | None = None,
+    **options: Any,
 ) -> AsyncIterator[Talker]:
-    """Connect with a token."""
-    client = socketio.AsyncClient(reconnection=False)
+    """Connect with a token, by an HTTP client that may be given."""
+    client = socketio.AsyncClient(reconnection=False, http_session=http)
     talker = Talker(client)
     auth = {} if token is None else {"token": token}
     options = {"auth": auth, "transports": transports or ["websocket"]} | options
