@@ -3,18 +3,26 @@
 Where a balancer stands before it is decided here, which one that is by the tests.
 """
 
+import os
+import ssl
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 from control.keys import ensure_secrets
+from tests.deploy import REPOSITORY
 from tests.deploy.certificate import write_certificate
 from tests.support.ports import free_ports
 from tests.support.postgres import postgres
 from tests.support.processes import Process
 from tests.support.redis import redis
+from tests.support.waiting import until_now
+
+START_DEADLINE_S = 90.0
 
 
 class Part:
@@ -73,6 +81,36 @@ class Site:
     certificate: Path
     key: Path
     both: Path
+
+    def wait_until_ready(self) -> None:
+        """Wait until all answer, and control knows the nodes by what they reported through the balancer."""
+        parts = [*self.controls.values(), *self.nodes.values()]
+        for origin in [self.balancer.origin, *(f"http://{part.address}" for part in parts)]:
+            self.wait_until_answered(f"{origin}/readyz")
+
+    def wait_until_answered(self, url: str) -> None:
+        """Wait until an address answers well."""
+        trust = ssl.create_default_context(cafile=str(self.certificate))
+        until_now(f"{url} answers", lambda: _answers(url, trust), deadline_s=START_DEADLINE_S)
+
+    def visit(self, *, seconds: int) -> str:
+        """Send bots in, who come, see and go as people do; return what they say of it."""
+        command = [sys.executable, "-m", "parley", "bots", "--control", self.balancer.origin]
+        asked = ["--rooms", "2", "--bots", "3", "--seconds", str(seconds)]
+        env = {**os.environ, "SSL_CERT_FILE": str(self.certificate)}
+        visit = subprocess.run(
+            [*command, *asked], cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False
+        )
+        assert visit.returncode == 0, visit.stdout + visit.stderr
+        return visit.stdout
+
+
+def _answers(url: str, trust: ssl.SSLContext) -> bool:
+    try:
+        with urlopen(url, timeout=10, context=trust) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 @contextmanager

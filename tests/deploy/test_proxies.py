@@ -1,9 +1,7 @@
 """HAProxy and nginx as `deploy` configures them, before two replicas of control and two nodes, over TLS."""
 
-import os
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -11,7 +9,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.deploy import REPOSITORY, proxies
+from tests.deploy import proxies
 from tests.deploy.site import Part, Site
 from tests.integration.control.harness import Client, Control
 from tests.integration.control.stores import send_form
@@ -21,7 +19,6 @@ from tests.integration.control.test_socket_io import join, send
 from tests.support.socket_io import talking
 from tests.support.waiting import until
 
-BOTS = ["bots", "--rooms", "2", "--bots", "3", "--seconds", "2"]
 FILE = b"\x00\xff" * 1024 * 1024
 SETTLED_S = 90.0
 
@@ -29,7 +26,7 @@ Proxy = Callable[[Site], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="module", params=["haproxy", "nginx"])
-def balanced(request: pytest.FixtureRequest, site: Site) -> Any:
+def balanced(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
     """Stands the balancer before the site; the same ports are first the one's, then the other's."""
     proxy: Proxy = getattr(proxies, request.param)
     with proxy(site):
@@ -37,24 +34,8 @@ def balanced(request: pytest.FixtureRequest, site: Site) -> Any:
 
 
 @pytest.fixture(autouse=True)
-async def ready(balanced: str, site: Site, http: aiohttp.ClientSession) -> AsyncIterator[None]:
-    """Everything is up, and control knows of the nodes by what they reported through the balancer."""
-    parts = [*site.controls.values(), *site.nodes.values()]
-    for origin in [site.balancer.origin, *(f"http://{part.address}" for part in parts)]:
-        await answering(http, f"{origin}/readyz")
-    yield
-
-
-async def answering(http: aiohttp.ClientSession, url: str) -> None:
-    """Wait until the address answers well."""
-
-    async def status() -> int:
-        try:
-            return await status_of(http, url)
-        except aiohttp.ClientError:
-            return 0
-
-    await until(f"{url} answers", status, accept=lambda status: status == 200, deadline_s=SETTLED_S)
+def _ready(balanced: str, site: Site) -> None:
+    site.wait_until_ready()
 
 
 async def status_of(http: aiohttp.ClientSession, url: str, **options: Any) -> int:
@@ -162,11 +143,7 @@ async def test_signalling_reaches_the_node_it_names(site: Site, http: aiohttp.Cl
 
 def test_bots_call_through_it(site: Site) -> None:
     """The bots verify the certificate, join by the API and signal over TLS; their media goes past."""
-    command = [sys.executable, "-m", "parley", *BOTS, "--control", site.balancer.origin]
-    env = {**os.environ, "SSL_CERT_FILE": str(site.certificate)}
-    visit = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False)
-    assert visit.returncode == 0, visit.stdout + visit.stderr
-    assert "6 of 6 connected" in visit.stdout
+    assert "6 of 6 connected" in site.visit(seconds=2)
 
 
 async def test_a_dead_replica_is_missed_by_nobody(
@@ -181,7 +158,7 @@ async def test_a_dead_replica_is_missed_by_nobody(
             await until("it is out", lambda: _is_told(http, site, "DOWN"), deadline_s=SETTLED_S)
     finally:
         dead.start()
-        await answering(http, f"http://{dead.address}/readyz")
+        await asyncio.to_thread(site.wait_until_answered, f"http://{dead.address}/readyz")
     if balanced == "haproxy":
         await until("it is back", lambda: _is_told(http, site, "UP"), deadline_s=SETTLED_S)
 
