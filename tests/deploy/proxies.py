@@ -49,8 +49,8 @@ def haproxy(site: Site) -> Iterator[None]:
         "bind :80\n": f"bind 127.0.0.1:{at.http}\n",
         "bind :443 ": f"bind 127.0.0.1:{at.https} ",
         "/etc/parley/tls.pem": str(site.both),
-        "10.0.0.10:8080": f"127.0.0.1:{at.reports}",
-        "127.0.0.1:8404": f"127.0.0.1:{at.operators}",
+        "bind :8080\n": f"bind 127.0.0.1:{at.reports}\n",
+        "bind :8404\n": f"bind 127.0.0.1:{at.operators}\n",
     }
     folder = DEPLOY / "haproxy"
     usual = moved(folder / "haproxy.cfg", site.folder, places)
@@ -69,7 +69,7 @@ def nginx(site: Site) -> Iterator[None]:
         "listen 443 ": f"listen 127.0.0.1:{at.https} ",
         "/etc/parley/tls.pem": str(site.certificate),
         "/etc/parley/tls.key": str(site.key),
-        "10.0.0.10:8080": f"127.0.0.1:{at.reports}",
+        "listen 8080;": f"listen 127.0.0.1:{at.reports};",
     }
     folder = DEPLOY / "nginx"
     moved(folder / "parley.conf", site.folder, places)

@@ -1,4 +1,4 @@
-"""The scrape configuration, alerts and dashboards, in a real Prometheus that watches a site with bots in it."""
+"""Scrape configuration, alerts and dashboards, in a real Prometheus that watches a site with bots in it."""
 
 import json
 import math
