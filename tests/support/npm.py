@@ -9,7 +9,7 @@ BUILD = Path(__file__).parents[2] / "build" / "npm"
 
 
 def installed(folder: Path) -> Path:
-    """Return the folder of the modules that the folder's lock file names; install them if they are not there."""
+    """Return the folder of the modules that the lock file in `folder` names, installed if need be."""
     lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()[:16]
     made = BUILD / lock
     if not made.exists():

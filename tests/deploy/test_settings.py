@@ -1,0 +1,48 @@
+"""What `deploy` sets, control and the nodes know; and the secrets it makes, they can use."""
+
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from control import cli as control
+from control.backup import backup_cli
+from control.keys import load_secrets
+from sfu.node import cli as sfu
+from sfu.node.service import load_keys
+from sfu.node.settings import Settings
+from tests.deploy import DEPLOY
+from tests.load import cli as bots
+
+FILES = [path for path in DEPLOY.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+SETTING = re.compile(r"PARLEY_[A-Z0-9_]*[A-Z0-9]")
+OWN = {"PARLEY_VERSION"}
+"""Of the compose file alone: which image."""
+COMING = {"PARLEY_TURN_URLS", "PARLEY_TURN_SECRET"}
+
+
+def known() -> set[str]:
+    commands = (control.command, sfu.command, backup_cli.command, bots.command)
+    options = [each for command in commands for each in command.params if isinstance(each, click.Option)]
+    return {str(option.envvar) for option in options} | OWN | COMING
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(DEPLOY)))
+def test_every_setting_is_known(path: Path) -> None:
+    assert set(SETTING.findall(path.read_text())) <= known()
+
+
+def test_secrets_are_as_control_makes_them(tmp_path: Path) -> None:
+    make = [str(DEPLOY / "make-secrets"), str(tmp_path / "secrets")]
+    subprocess.run(make, check=True)
+    made = {path: path.read_bytes() for path in (tmp_path / "secrets").iterdir()}
+    assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o600] * 4
+    subprocess.run(make, check=True)
+    assert {path: path.read_bytes() for path in made} == made
+    secrets = load_secrets(tmp_path / "secrets")
+    key, cluster = load_keys(Settings(data=tmp_path / "secrets"))
+    assert (key, cluster) == (secrets.ticket_key.public_key(), secrets.cluster)
+    assert secrets.session != secrets.cluster
