@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+import parley
 from control import cli as control
 from control.backup import backup_cli
 from control.keys import load_secrets
@@ -23,6 +24,9 @@ OWN = {"PARLEY_VERSION"}
 """Of the compose file alone: which image."""
 COMING = {"PARLEY_TURN_URLS", "PARLEY_TURN_SECRET"}
 
+COMMAND = re.compile(r"(?:^|`)parley ([a-z]+)", re.MULTILINE)
+COMING_COMMANDS = {"nodes"}
+
 
 def known() -> set[str]:
     commands = (control.command, sfu.command, backup_cli.command, bots.command)
@@ -33,6 +37,11 @@ def known() -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(DEPLOY)))
 def test_every_setting_is_known(path: Path) -> None:
     assert set(SETTING.findall(path.read_text())) <= known()
+
+
+def test_the_runbook_s_commands_are_there() -> None:
+    named = set(COMMAND.findall((DEPLOY / "RUNBOOK.md").read_text()))
+    assert {"backup", "restore", "jobs", "bots"} <= named <= parley.COMMANDS.keys() | COMING_COMMANDS
 
 
 def test_secrets_are_as_control_makes_them(tmp_path: Path) -> None:
