@@ -1,7 +1,10 @@
 """The Helm chart: rendered by Helm with several values, judged by Kubernetes' own schemas."""
 
+import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,13 @@ import pytest
 import yaml
 
 from tests.deploy import DEPLOY
+from tests.deploy.proxies import moved
 from tests.support.npm import installed
 
 CHART = DEPLOY / "helm" / "parley"
 KUBERNETES = "1.30.0"
+DISCOVERY = "kubernetes_sd_configs:\n      - role: pod\n"
+"""What Debian's Prometheus does not know; the tests name the pods themselves."""
 VALUES: dict[str, dict[str, Any]] = {
     "usual": {},
     "everything": {
@@ -128,3 +134,27 @@ def test_media_reaches_nodes_from_anywhere_and_signalling_does_not(usual: dict[t
     assert "from" not in media
     assert [port["port"] for port in media["ports"]] == ["media-udp", "media-tcp"]
     assert len(signalling["from"]) == 4
+
+
+def test_prometheus_knows_the_pods_by_what_the_chart_calls_them(helm: Path, tmp_path: Path) -> None:
+    made = objects(rendered(helm, tmp_path, VALUES["everything"]))
+    pods = [described["spec"]["template"] for (kind, _), described in made.items() if kind == "Deployment"]
+    found = "static_configs: " + json.dumps([target for pod in pods for target in as_discovered(pod)]) + "\n"
+    config = moved(DEPLOY / "prometheus" / "kubernetes.yml", tmp_path, {DISCOVERY: found})
+    told = run("promtool", "check", "service-discovery", config, "parley")
+    assert told.returncode == 0, told.stderr
+    jobs = [target["labels"]["job"] for target in json.loads(told.stdout) if target["labels"]]
+    assert sorted(jobs) == ["parley-control", "parley-node", "parley-worker"]
+
+
+def as_discovered(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a target for each port of a pod, with the labels that Prometheus gives it in a cluster."""
+    labels = {
+        f"__meta_kubernetes_pod_label_{re.sub('[^a-z0-9]', '_', name)}": value
+        for name, value in pod["metadata"]["labels"].items()
+    }
+    for port in pod["spec"]["containers"][0]["ports"]:
+        yield {
+            "targets": [f"10.1.0.5:{port['containerPort']}"],
+            "labels": labels | {"__meta_kubernetes_pod_container_port_name": port["name"]},
+        }

@@ -15,13 +15,6 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{ .root.Release.Name }}-{{ .part }}
 {{- end }}
 
-{{/* What Prometheus looks for, on the pods of a part. */}}
-{{- define "parley.scraped" -}}
-prometheus.io/scrape: "true"
-prometheus.io/path: /metrics
-prometheus.io/port: {{ .port | quote }}
-{{- end }}
-
 {{/* All that is the same for the pods of every part. */}}
 {{- define "parley.pod" -}}
 automountServiceAccountToken: false
@@ -58,7 +51,6 @@ securityContext:
 {{- define "parley.service-pod" -}}
 metadata:
   labels: {{- include "parley.labels" . | nindent 4 }}
-  annotations: {{- include "parley.scraped" . | nindent 4 }}
 spec:
   {{- include "parley.pod" . | nindent 2 }}
   terminationGracePeriodSeconds: 60
