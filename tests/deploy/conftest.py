@@ -11,7 +11,7 @@ from tests.deploy.site import Site
 from tests.integration.control.harness import Control, Hands
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with sites.running(tmp_path_factory.mktemp("site")) as running:
         yield running

@@ -23,14 +23,15 @@ from tests.support.redis import redis
 from tests.support.waiting import until_now
 
 START_DEADLINE_S = 90.0
+UNWRITABLE = Path(__file__).with_name("unwritable.py")
 
 
 class Part:
     """One process of the site, which a test may kill and start again."""
 
-    def __init__(self, module: str, port: int, log: Path, env: dict[str, str]) -> None:
+    def __init__(self, argv: list[str], port: int, log: Path, env: dict[str, str]) -> None:
         self.port = port
-        self._argv = [sys.executable, "-m", module]
+        self._argv = argv
         self._log = log
         self._env = env
         self._process: Process | None = None
@@ -141,7 +142,8 @@ def _control(folder: Path, number: int, balancer: Balancer, parts: dict[str, str
         "PARLEY_TRUSTED_PROXIES": "127.0.0.1/32",
         "PARLEY_RATE_GUESS": "3/600",
     }
-    return Part("control.cli", port, folder / f"control-{number}.log", env | parts)
+    argv = [sys.executable, str(UNWRITABLE), "control.cli"]
+    return Part(argv, port, folder / f"control-{number}.log", env | parts)
 
 
 def _node(folder: Path, number: int, balancer: Balancer) -> Part:
@@ -161,4 +163,4 @@ def _node(folder: Path, number: int, balancer: Balancer) -> Part:
         "PARLEY_SFU_ADVERTISE": "127.0.0.1",
         "PARLEY_SFU_REPORT_INTERVAL_S": "0.5",
     }
-    return Part("sfu.node.cli", port, folder / f"{name}.log", env)
+    return Part([sys.executable, "-m", "sfu.node.cli"], port, folder / f"{name}.log", env)

@@ -141,7 +141,7 @@ def test_prometheus_knows_the_pods_by_what_the_chart_calls_them(helm: Path, tmp_
     pods = [described["spec"]["template"] for (kind, _), described in made.items() if kind == "Deployment"]
     found = "static_configs: " + json.dumps([target for pod in pods for target in as_discovered(pod)]) + "\n"
     config = moved(DEPLOY / "prometheus" / "kubernetes.yml", tmp_path, {DISCOVERY: found})
-    told = run("promtool", "check", "service-discovery", config, "parley")
+    told = run("promtool", "check", "service-discovery", "--timeout=5s", config, "parley")
     assert told.returncode == 0, told.stderr
     jobs = [target["labels"]["job"] for target in json.loads(told.stdout) if target["labels"]]
     assert sorted(jobs) == ["parley-control", "parley-node", "parley-worker"]

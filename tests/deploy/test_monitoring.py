@@ -69,7 +69,7 @@ def watch(site: Site) -> Iterator[Watch]:
         site.wait_until_ready()
         until_now("all is scraped", lambda: _all_answer(url), deadline_s=60)
         began = time.time()
-        site.visit(seconds=6)
+        site.visit(seconds=5)
         yield Watch(url, began, time.time())
 
 
