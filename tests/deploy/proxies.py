@@ -46,8 +46,8 @@ def haproxy(site: Site) -> Iterator[None]:
     """Run HAProxy before the site."""
     at = site.balancer
     places = {
-        "bind :80\n": f"bind 127.0.0.1:{at.http}\n",
-        "bind :443 ": f"bind 127.0.0.1:{at.https} ",
+        "bind :::80 v4v6\n": f"bind 127.0.0.1:{at.http}\n",
+        "bind :::443 v4v6 ": f"bind 127.0.0.1:{at.https} ",
         "/etc/parley/tls.pem": str(site.both),
         "bind :8080\n": f"bind 127.0.0.1:{at.reports}\n",
         "bind :8404\n": f"bind 127.0.0.1:{at.operators}\n",
@@ -67,6 +67,8 @@ def nginx(site: Site) -> Iterator[None]:
     places = {
         "listen 80;": f"listen 127.0.0.1:{at.http};",
         "listen 443 ": f"listen 127.0.0.1:{at.https} ",
+        "listen [::]:80;": "",
+        "listen [::]:443 ssl http2;": "",
         "/etc/parley/tls.pem": str(site.certificate),
         "/etc/parley/tls.key": str(site.key),
         "listen 8080;": f"listen 127.0.0.1:{at.reports};",

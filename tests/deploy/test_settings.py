@@ -11,10 +11,13 @@ import pytest
 import parley
 from control import cli as control
 from control.backup import backup_cli
+from control.events.sockets import PING_EVERY_S
 from control.keys import load_secrets
+from control.settings import Settings as ControlSettings
 from sfu.node import cli as sfu
 from sfu.node.service import load_keys
 from sfu.node.settings import Settings
+from sfu.node.websocket import HEARTBEAT_S
 from tests.deploy import DEPLOY
 from tests.load import cli as bots
 
@@ -42,6 +45,24 @@ def test_every_setting_is_known(path: Path) -> None:
 def test_the_runbook_s_commands_are_there() -> None:
     named = set(COMMAND.findall((DEPLOY / "RUNBOOK.md").read_text()))
     assert {"backup", "restore", "jobs", "bots"} <= named <= parley.COMMANDS.keys() | COMING_COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("file", "timeout"),
+    [("haproxy/haproxy.cfg", "timeout tunnel"), ("nginx/parley.conf", "proxy_read_timeout")],
+)
+def test_balancers_bear_the_silence_between_pings(file: str, timeout: str) -> None:
+    (minutes,) = re.findall(rf"{timeout} (\d+)m", (DEPLOY / file).read_text())
+    longest_s = max(PING_EVERY_S, HEARTBEAT_S, ControlSettings().socket_ping_s)
+    assert int(minutes) * 60 > 2 * longest_s
+
+
+def test_nginx_lets_through_what_control_takes() -> None:
+    megabytes = re.findall(r"client_max_body_size (\d+)m", (DEPLOY / "nginx" / "parley.conf").read_text())
+    usual, files = (int(number) * 1024 * 1024 for number in megabytes)
+    limits = ControlSettings().limits
+    assert usual > max(limits.body_bytes, limits.report_bytes)
+    assert files > limits.file_bytes + limits.body_bytes
 
 
 def test_secrets_are_as_control_makes_them(tmp_path: Path) -> None:
