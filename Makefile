@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # All Python of the repository.
-CODE := parley.py sfu control web tests
+CODE := parley.py sfu control web deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prepare check format bench bench-control load scenarios networks contract lock clean
+.PHONY: help run test prepare check format bench bench-control load scenarios networks contract dashboards lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -52,6 +52,9 @@ networks: $(VENV)/.dev ## Test real browsers over emulated bad networks (root, a
 
 contract: $(VENV)/.dev ## Write the JSON Schema of the signalling protocol
 	$(BIN)/python -m sfu.contract.schema > sfu/contract/signals.schema.json
+
+dashboards: $(VENV)/.dev ## Write Grafana's dashboards
+	$(BIN)/python -m deploy.grafana.dashboards
 
 lock: $(VENV)/.dev ## Resolve the dependencies anew into the lock files
 	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -1,23 +1,19 @@
-"""Clients of Socket.IO as others have them: python-socketio's, and npm's in a process of its own.
-
-npm's client is installed once, as its lock file has it, into a folder below `build`.
-"""
+"""Clients of Socket.IO as others have them: python-socketio's, and npm's in a process of its own."""
 
 import asyncio
-import hashlib
 import json
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import socketio
 from yarl import URL
 
+from tests.support.npm import installed
+
 HERE = Path(__file__).parent
-BUILD = Path(__file__).parents[3] / "build" / "npm"
 ANSWER_S = 20.0
 TRANSPORTS = (["websocket"], ["polling"], ["polling", "websocket"])
 
@@ -54,10 +50,15 @@ class Talker:
 
 @asynccontextmanager
 async def talking(
-    base: URL, token: str | None, transports: list[str] | None = None, **options: Any
+    base: URL,
+    token: str | None,
+    transports: list[str] | None = None,
+    *,
+    http: aiohttp.ClientSession | None = None,
+    **options: Any,
 ) -> AsyncIterator[Talker]:
-    """Connect with a token."""
-    client = socketio.AsyncClient(reconnection=False)
+    """Connect with a token, by an HTTP client that may be given."""
+    client = socketio.AsyncClient(reconnection=False, http_session=http)
     talker = Talker(client)
     auth = {} if token is None else {"token": token}
     options = {"auth": auth, "transports": transports or ["websocket"]} | options
@@ -106,7 +107,7 @@ class NodeTalker:
 @asynccontextmanager
 async def node_talking() -> AsyncIterator[NodeTalker]:
     """Run npm's client."""
-    modules = await asyncio.to_thread(_installed)
+    modules = await asyncio.to_thread(installed, HERE)
     process = await asyncio.create_subprocess_exec(
         "node",
         str(HERE / "client.cjs"),
@@ -123,19 +124,3 @@ async def node_talking() -> AsyncIterator[NodeTalker]:
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def _installed() -> Path:
-    """Return the folder of the modules that the lock file names; install them if they are not there."""
-    lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
-    folder = BUILD / lock
-    if not folder.exists():
-        draft = BUILD / f"{lock}.draft"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, draft)
-        npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(npm, cwd=draft, check=True, capture_output=True)
-        draft.rename(folder)
-    return folder / "node_modules"
