@@ -116,6 +116,9 @@ class Settings:
     s3_key: str | None = field(default=None, repr=False)
     s3_secret: str | None = field(default=None, repr=False)
     s3_wait_s: float = 30.0
+    turn_urls: tuple[str, ...] = ()
+    turn_secret: str | None = field(default=None, repr=False)
+    turn_ttl_s: int = 12 * 3600
     upload_life_s: int = 15 * 60
     download_life_s: int = 5 * 60
     retention_days: int | None = None

@@ -26,6 +26,8 @@ from control.people.members import Members
 from control.people.routes import PeopleRoutes
 from control.rates import Buckets, Rate
 from control.recordings.routes import RecordingRoutes
+from control.relays.routes import RelayRoutes
+from control.relays.service import Relays
 from control.webhooks.routes import WebhookRoutes
 from control.webhooks.targets import targets_of
 
@@ -41,6 +43,7 @@ class Common:
     members: Members
     posting: Posting
     sockets: Sockets
+    relays: Relays
 
 
 def common_of(ground: Ground) -> Common:
@@ -59,6 +62,7 @@ def common_of(ground: Ground) -> Common:
         members=Members(shards, lookup, access),
         posting=Posting(shards, ground.chat, ground.files.attachments, Buckets(rates.chat_per_author, clock)),
         sockets=Sockets(limits, ground.metrics),
+        relays=Relays(clock, settings.turn_urls, settings.turn_secret, settings.turn_ttl_s),
     )
 
 
@@ -83,7 +87,7 @@ def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyR
 
 def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, InvitationRoutes, JoinRoutes]:
     settings, clock, shards, rates = ground.settings, ground.clock, ground.shards, ground.settings.rates
-    joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s)
+    joining = Joining(clock, ground.secrets.ticket_key, common.relays, settings.node_lease_s)
     making = Making(_buckets(ground, rates.create_per_account), Idempotency(clock, settings.idempotency_s))
     joins, lookup, access = _buckets(ground, rates.join_per_address), common.lookup, common.access
     return (
@@ -95,7 +99,7 @@ def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, Invitat
 
 def _inside_meetings(
     ground: Ground, common: Common
-) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes]:
+) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes, RelayRoutes]:
     shards, members, rates, files = ground.shards, common.members, ground.settings.rates, ground.files
     uploads = _buckets(ground, rates.upload_per_author)
     downloads = _buckets(ground, rates.download_per_author)
@@ -105,6 +109,7 @@ def _inside_meetings(
         RecordingRoutes(shards, files.recordings, common.access, members, downloads),
         PeopleRoutes(shards, members, ground.clock, ground.settings.limits.stays),
         EventRoutes(ground.outbox.events, members, common.sockets),
+        RelayRoutes(common.relays, members),
     )
 
 

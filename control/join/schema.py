@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from control.relays.schema import IceServer
+
 
 class JoinRequest(Struct, frozen=True):
     """Who would join. Guests need a name; with an account, the account's name is used."""
@@ -14,7 +16,8 @@ class JoinRequest(Struct, frozen=True):
 class Joined(Struct, frozen=True, kw_only=True):
     """Permission to enter: show `ticket` to the node at `signal_url`.
 
-    `access_token` is for guests: it opens this meeting's chat, people and events.
+    `ice_servers` are for the connection to it. `access_token` is for guests: it opens this meeting's chat,
+    people and events.
     """
 
     ticket: str
@@ -23,4 +26,5 @@ class Joined(Struct, frozen=True, kw_only=True):
     room: str
     name: str
     is_host: bool
+    ice_servers: list[IceServer]
     access_token: str | None

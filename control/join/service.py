@@ -16,6 +16,8 @@ from control.nodes.store import Node, Placement
 from control.people import store as people
 from control.people.store import Attendance
 from control.refusals import Reason, Refused
+from control.relays.schema import IceServer
+from control.relays.service import Relays
 from sfu.contract import ticket as tickets
 from sfu.contract.ticket import Ticket
 
@@ -30,18 +32,20 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Admission:
-    """A ticket that has been given out, and the node it opens."""
+    """A ticket that has been given out, the node it opens, and the relays on the way there."""
 
     ticket: Ticket
     node: Node
+    ice_servers: list[IceServer]
 
 
 class Joining:
     """The rules of joining. `lease_s` is how long a node lives after its last report."""
 
-    def __init__(self, clock: Clock, key: Ed25519PrivateKey, lease_s: float) -> None:
+    def __init__(self, clock: Clock, key: Ed25519PrivateKey, relays: Relays, lease_s: float) -> None:
         self._clock = clock
         self._key = key
+        self._relays = relays
         self._lease = timedelta(seconds=lease_s)
 
     async def living_nodes(self, session: AsyncSession) -> list[Node]:
@@ -76,7 +80,7 @@ class Joining:
             user=entrant.user,
             expires_at=int(now.timestamp()) + tickets.LIFETIME_S,
         )
-        return Admission(ticket, node)
+        return Admission(ticket, node, self._relays.for_user(entrant.user or peer))
 
     def sign(self, ticket: Ticket) -> str:
         """Return the ticket as nodes take it."""

@@ -51,6 +51,7 @@ const PASSING_STATUSES = new Set([429, 500, 502, 503, 504]);
 /** @extends {Emitter<CallEvents>} */
 export class Call extends Emitter {
   #enterRoom;
+  #relays;
   /** @type {State} */
   #state = "idle";
   /** @type {Place | null} */
@@ -74,10 +75,14 @@ export class Call extends Emitter {
   /** This peer's id. @type {string | null} */
   peer = null;
 
-  /** @param {() => Promise<Entry>} enterRoom gets a new ticket */
-  constructor(enterRoom) {
+  /**
+   * @param {() => Promise<Entry>} enterRoom gets a new ticket
+   * @param {import("./relays.js").Relays} relays for the way to the node
+   */
+  constructor(enterRoom, relays) {
     super();
     this.#enterRoom = enterRoom;
+    this.#relays = relays;
     this.link.on("lost", (error) => this.#break(error));
     this.link.on("refused", (error) => this.emit("refused", error));
   }
@@ -182,9 +187,12 @@ export class Call extends Emitter {
     });
     const place = this.#place;
     const entry = place ? null : await this.#enterRoom();
+    if (entry) this.#relays.take(entry.ice_servers);
+    const iceServers = await this.#relays.current();
     this.#assertGoingOn();
     const iceRestart = place !== null && this.link.usable;
-    if (!iceRestart) this.link.renew();
+    if (iceRestart) this.link.relayBy(iceServers);
+    else this.link.renew(iceServers);
     const url = /** @type {string} */ (place?.signal_url ?? entry?.signal_url);
     const permission = place ? { resume: place.resume } : { ticket: entry?.ticket };
     const greet = (/** @type {import("./link.js").Offer} */ { sdp, tracks }) =>
