@@ -94,7 +94,7 @@ class MeetingSettings:
 class Settings:
     """The settings of one control process."""
 
-    host: str = "0.0.0.0"  # noqa: S104 - a server is reached from outside by default
+    host: str = ""
     port: int = 8080
     data: Path = Path("data")
     database_url: DatabaseUrl | None = None

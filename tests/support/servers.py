@@ -15,7 +15,8 @@ from tests.support.network import Network
 from tests.support.processes import Process
 from tests.support.waiting import until
 
-CONTROL_PORT, NODE_PORT = 8080, 8081
+CONTROL_PORT, NODE_PORT, MEDIA_PORT = 8080, 8081, 8082
+START_DEADLINE_S = 120.0
 PASSWORD = "correct horse battery staple"
 NOT_HTTP = "aiohttp.http_exceptions."
 """What the library's trace says of a client that speaks something else: browsers try TLS now and then."""
@@ -82,8 +83,11 @@ class Service:
 
 
 @asynccontextmanager
-async def service(network: Network, folder: Path) -> AsyncIterator[Service]:
-    """Run control and a node in the network's server namespace; their data and logs go to the folder."""
+async def service(network: Network, folder: Path, **settings: str) -> AsyncIterator[Service]:
+    """Run control and a node in the network's server namespace; their data and logs go to the folder.
+
+    `settings` are environment variables that they get besides those they need.
+    """
     data = folder / "data"
     ensure_secrets(data)
     env = {
@@ -92,6 +96,7 @@ async def service(network: Network, folder: Path) -> AsyncIterator[Service]:
         "PARLEY_CONTROL_URL": f"http://127.0.0.1:{CONTROL_PORT}",
         "PARLEY_SFU_PORT": str(NODE_PORT),
         "PARLEY_SFU_ADVERTISE": network.address,
+        **settings,
     }
     origin = f"http://{network.address}:{CONTROL_PORT}"
     ready_at = {
@@ -124,4 +129,5 @@ async def _ready(process: Process, client: aiohttp.ClientSession, url: str) -> N
         except aiohttp.ClientConnectionError as error:
             return f"{error}, alive: {process.alive()}"
 
-    await until(f"{url} answers", answer, accept=lambda said: said.startswith("200 "))
+    answered = f"{url} answers"
+    await until(answered, answer, accept=lambda said: said.startswith("200 "), deadline_s=START_DEADLINE_S)
