@@ -38,6 +38,7 @@ class Connection:
         self.address = address
         self.slots: list[int] = []
         self.is_open = True
+        self.is_validated = False
         self._socket = tcp
         self._counters = counters
         self._ended = ended
@@ -53,6 +54,7 @@ class Connection:
 
     def validate(self) -> None:
         """Let the connection live for as long as its link wants it: a check with integrity came on it."""
+        self.is_validated = True
         self._deadline.cancel()
 
     def frames(self, into: memoryview) -> Iterator[int]:

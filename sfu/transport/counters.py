@@ -104,6 +104,7 @@ class ConnectionEnd(StrEnum):
     OVERSIZED = "oversized"
     """A frame of more than a datagram."""
     TOO_MANY = "too_many"
+    """It made room for another before its first check, or there was no room for it."""
     TOO_MANY_OF_ADDRESS = "too_many_of_address"
     NOT_ACCEPTED = "not_accepted"
     """By the system, for want of descriptors or memory."""

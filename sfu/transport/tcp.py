@@ -1,8 +1,9 @@
 """A node's listening TCP sockets, one per address family on one port, and the connections they accept.
 
 For peers whose network lets no UDP through: the node is the passive side (RFC 6544 §4.1), and a connection
-carries what would be datagrams. Who connects is nobody until a check with integrity has come:
-connections are bounded in all and per address, and those that say anything else first are closed.
+carries what would be datagrams. Who connects is nobody until a check with integrity has come: those who
+say anything else first are put out, and when there are too many, those go who have waited longest, so that
+nobody keeps others out by connecting and saying nothing.
 """
 
 import asyncio
@@ -87,6 +88,7 @@ class TcpListeners:
         self._loop = asyncio.get_running_loop()
         self._by_origin: Counter[bytes] = Counter()
         self._connections: set[Connection] = set()
+        self._waiting: dict[Connection, None] = {}  # for a check, the longest first; some no longer are
         self.batch = FrameBatch()
         self.sockets: list[socket.socket] = []
         try:
@@ -134,16 +136,27 @@ class TcpListeners:
     def _admit(self, tcp: socket.socket, address: Address) -> None:
         """Begin with a connection, or close it if there are too many."""
         origin = _origin(address)
-        if len(self._connections) >= self._settings.tcp_connections:
-            return self._turn_away(tcp, ConnectionEnd.TOO_MANY)
         if self._by_origin[origin] >= self._settings.tcp_connections_per_address:
             return self._turn_away(tcp, ConnectionEnd.TOO_MANY_OF_ADDRESS)
+        if len(self._connections) >= self._settings.tcp_connections and not self._make_room():
+            return self._turn_away(tcp, ConnectionEnd.TOO_MANY)
         tcp.setblocking(False)
         connection = Connection(tcp, address, self._settings, self._counters, self._forget)
         self._connections.add(connection)
+        self._waiting[connection] = None
         self._by_origin[origin] += 1
         self._loop.add_reader(tcp, self._received, connection)
         return None
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest for its first check; False if none waits."""
+        while self._waiting:
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            if not oldest.is_validated:
+                oldest.close(ConnectionEnd.TOO_MANY)
+                return True
+        return False
 
     def _turn_away(self, tcp: socket.socket, reason: ConnectionEnd) -> None:
         self._counters.connection_ends[reason] += 1
@@ -151,6 +164,7 @@ class TcpListeners:
 
     def _forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self._waiting.pop(connection, None)
         origin = _origin(connection.address)
         self._by_origin[origin] -= 1
         if not self._by_origin[origin]:

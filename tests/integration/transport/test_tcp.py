@@ -220,16 +220,28 @@ class TestStrangers:
         await until(lambda: network.counters.connections == 1)
         await stranger(network).check(network.create_link(Listener()))
 
-    async def test_there_are_only_so_many_connections(
+    async def test_of_too_many_connections_those_go_that_have_waited_longest(
+        self, open_network: OpenNetwork, connect: Connect, stranger: Stranger
+    ) -> None:
+        network = await open_network(tcp_connections=3)
+        pair = await connect(network, tcp=True)
+        clients = [stranger(network) for _ in range(5)]
+        await until(lambda: [client.ended for client in clients] == [True, True, True, False, False])
+        assert network.counters.connection_ends == {ConnectionEnd.TOO_MANY: 3}
+        await (await connect(network, tcp=True)).works()
+        await clients[4].check(network.create_link(Listener()))
+        await pair.works()
+
+    async def test_who_has_been_checked_makes_no_room(
         self, open_network: OpenNetwork, connect: Connect, stranger: Stranger
     ) -> None:
         network = await open_network(tcp_connections=2)
-        pair = await connect(network, tcp=True)
-        clients = [stranger(network) for _ in range(5)]
-        await until(lambda: sum(client.ended for client in clients) == 4)
-        assert network.counters.connection_ends == {ConnectionEnd.TOO_MANY: 4}
-        await pair.works()
-        await (await connect(network)).works()
+        pairs = [await connect(network, tcp=True) for _ in range(2)]
+        late = stranger(network)
+        await until(lambda: late.ended)
+        assert network.counters.connection_ends == {ConnectionEnd.TOO_MANY: 1}
+        for pair in [*pairs, await connect(network)]:
+            await pair.works()
 
     async def test_a_system_without_descriptors_accepts_later(
         self, network: Network, connect: Connect, stranger: Stranger
