@@ -141,10 +141,10 @@ class Person:
         await self.page.until("() => document.body.dataset.state", accept=lambda now: now == "reconnecting")
         await self.page.until("(mark) => document.querySelector(mark).checkVisibility()", mark("banner"))
 
-    async def goes_by(self, route: Route) -> None:
-        """Wait until that is the way to the node."""
+    async def goes_by(self, *routes: Route) -> None:
+        """Wait until one of these is the way to the node."""
         await self.page.until(
-            "() => probe.route()", accept=lambda now: now is not None and Route(**now) == route
+            "() => probe.route()", accept=lambda now: now is not None and Route(**now) in routes
         )
 
     async def tiles(self) -> list[Tile]:

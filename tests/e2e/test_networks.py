@@ -120,6 +120,10 @@ async def test_where_the_node_cannot_be_reached_a_relay_can(
         await stage.together(meeting, anna, gus)
         await meet(anna, gus)
         await gus.goes_by(Route(transport, net.address, relayed=True))
+        await gus.page.reload()  # with it goes what it knew of relays
+        await gus.is_connected()
+        await anna.sees(gus)
+        await gus.goes_by(Route(transport, net.address, relayed=True))
 
 
 async def test_udp_that_is_blocked_in_the_middle_of_a_call_is_done_without(
@@ -129,7 +133,12 @@ async def test_udp_that_is_blocked_in_the_middle_of_a_call_is_done_without(
     await stage.together(await stage.meeting(), anna, gus)
     (before,) = await anna.sees(gus)
     with wall(net.server, home.machine.address, UDP):
-        await gus.goes_by(Route("tcp", net.address))
+        # Straight, or by a relay that the browser had kept in reserve.
+        ways = [
+            Route("tcp", net.address),
+            *(Route(each, net.address, relayed=True) for each in ("tcp", "tls")),
+        ]
+        await gus.goes_by(*ways)
         await meet(anna, gus)
         (after,) = await anna.sees(gus)
     assert after.peer == before.peer
