@@ -22,6 +22,7 @@ COMMANDS = {
     "control": "control.cli",
     "worker": "control.worker",
     "jobs": "control.jobs.cli",
+    "nodes": "control.nodes.cli",
     "backup": "control.backup.backup_cli",
     "restore": "control.backup.restore_cli",
     "sfu": "sfu.node.cli",

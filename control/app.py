@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from control.events.fanout import Fanout
 from control.ground import Ground, ground_of
 from control.health import HealthRoutes
 from control.invitations.routes import MailRoutes
+from control.join.evacuation import Evacuation
 from control.nodes.commands import CommandSender
 from control.nodes.routes import NodeRoutes
 from control.nodes.service import Nodes
@@ -27,7 +29,7 @@ from control.openapi.routes import OpenApiRoutes
 from control.pages.routes import PageRoutes
 from control.people.service import People
 from control.settings import Settings
-from control.slices import common_of, endpoints
+from control.slices import common_of, endpoints, evacuation_of
 from control.socket_io.answering import Rules
 from control.socket_io.routes import SocketIoRoutes
 from control.work import Work, handlers
@@ -35,6 +37,8 @@ from control.work import Work, handlers
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
+SWEEP = timedelta(seconds=0.5)
+EVACUATION_S = 1.0
 
 
 def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
@@ -48,16 +52,16 @@ def build(settings: Settings, clock: Clock = utc_now) -> web.Application:
     app = web.Application(middlewares=edge.middlewares, client_max_size=settings.limits.body_bytes)
     app.cleanup_ctx.append(lambda _app: _live(ground, nodes))
     app.on_shutdown.append(partial(_dismiss, ground.fanout))
-    _serve_people(app, ground)
+    _serve_people(app, ground, nodes)
     app.router.add_routes(_routes_for_machines(ground, nodes))
     set_up_templates(app)
     app.on_response_prepare.append(partial(protect, ground.files.objects.origin))
     return app
 
 
-def _serve_people(app: web.Application, ground: Ground) -> None:
+def _serve_people(app: web.Application, ground: Ground, nodes: Nodes) -> None:
     common = common_of(ground)
-    api = endpoints(ground, common)
+    api = endpoints(ground, common, nodes)
     api += OpenApiRoutes(api).table()
     admit = KeyAdmission(ground.shards.first, common.keys).admit
     app.router.add_routes([endpoint.route(admit) for endpoint in api])
@@ -104,17 +108,39 @@ async def run(app: web.Application, host: str, port: int) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _sweep(nodes: Nodes, stop: asyncio.Event) -> None:
-    """Look for silent nodes until stopped; at first only after they had the time to report to us."""
+async def _sweep(nodes: Nodes, clock: Clock, stop: asyncio.Event) -> None:
+    """Look for silent nodes until stopped.
+
+    Nobody can report while we, or the database, are away: after that, nodes get the time to.
+    """
+    wait = nodes.lease
     while not stop.is_set():
+        due = clock() + wait
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(nodes.lease.total_seconds()):
+            async with asyncio.timeout(wait.total_seconds()):
                 await stop.wait()
                 return
+        was_away = clock() - due > SWEEP
+        wait = nodes.lease if was_away else min(SWEEP, nodes.lease)
+        if was_away:
+            continue
         try:
             await nodes.sweep()
         except Exception:
             log.exception("silent nodes could not be looked for; trying again")
+            wait = nodes.lease
+
+
+async def _evacuate(evacuation: Evacuation, stop: asyncio.Event) -> None:
+    """Move rooms off nodes that drain, until stopped."""
+    while not stop.is_set():
+        try:
+            await evacuation.step()
+        except Exception:
+            log.exception("rooms could not be moved off nodes that drain; trying again")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EVACUATION_S):
+                await stop.wait()
 
 
 async def _tidy(ground: Ground, stop: asyncio.Event) -> None:
@@ -151,8 +177,9 @@ async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
     try:
         await ground.prepare()
         tasks += [
-            asyncio.create_task(_sweep(nodes, stop)),
+            asyncio.create_task(_sweep(nodes, ground.clock, stop)),
             asyncio.create_task(_tidy(ground, stop)),
+            asyncio.create_task(_evacuate(evacuation_of(ground), stop)),
             *(asyncio.create_task(loop.run()) for loop in loops),
         ]
         yield

@@ -129,6 +129,13 @@ OF_PLACE = together(
         SECONDS,
         "A node silent for so long counts as gone.",
     ),
+    option(
+        "--placement",
+        "PARLEY_PLACEMENT",
+        "placement",
+        click.Choice(["least-loaded", "fill-first"]),
+        "Which node takes a new room: the emptiest, or the fullest that has places left.",
+    ),
     option("--upload-life-s", "PARLEY_UPLOAD_LIFE_S", "upload_life_s", LIFE, "How long an upload may take."),
     option(
         "--download-life-s",

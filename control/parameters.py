@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 from redis.asyncio import Redis
@@ -14,6 +14,9 @@ from control.mail.message import parsed_sender
 from control.mail.smtp import parsed_server
 from control.rates import Rate
 from control.settings import Network
+
+MAX_DIGITS = 5
+DAY_S = 86_400
 
 
 class RateType(click.ParamType[Rate]):
@@ -196,6 +199,23 @@ class TurnServersType(click.ParamType[tuple[str, ...]]):
         return urls
 
 
+class DurationType(click.ParamType[float]):
+    """A time such as `90s`, `10m` or `2h`."""
+
+    name = "duration"
+    _UNITS: ClassVar = {"s": 1, "m": 60, "h": 3600}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        number, unit = str(value)[:-1], str(value)[-1:]
+        if not number.isdecimal() or len(number) > MAX_DIGITS or unit not in self._UNITS:
+            self.fail(f"{value!r} is not a time such as 90s, 10m or 2h", param, ctx)
+        seconds = float(int(number) * self._UNITS[unit])
+        if seconds > DAY_S:
+            self.fail("more than 24h", param, ctx)
+        return seconds
+
+
 BASE = BaseUrlType()
 BROKER = BrokerType()
 BUCKET = BucketType()
@@ -208,6 +228,7 @@ ORIGINS = OriginsType()
 RATE = RateType()
 REDIS = RedisType()
 TURN_SERVERS = TurnServersType()
+DURATION = DurationType()
 COUNT = click.IntRange(min=1)
 SECONDS = click.FloatRange(min=0.1)
 LIFE = click.IntRange(min=60)

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     TOO_MANY_WEBHOOKS = "too_many_webhooks"
     RATE_LIMITED = "rate_limited"
     NO_NODE = "no_node"
+    NODES_FULL = "nodes_full"
     OVERLOADED = "overloaded"
     INTERNAL = "internal"
 
@@ -63,6 +64,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.TOO_MANY_WEBHOOKS: "The account has as many webhooks as it may have; remove one first.",
     Reason.RATE_LIMITED: "Too many attempts in a short time; wait a little and try again.",
     Reason.NO_NODE: "No media server is available right now; try again in a moment.",
+    Reason.NODES_FULL: "All media servers are full right now; try again in a moment.",
     Reason.OVERLOADED: "The server is busy; try again in a moment.",
     Reason.INTERNAL: "Something went wrong in the server; if it stays so, quote the request id.",
 }

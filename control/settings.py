@@ -105,7 +105,7 @@ class Settings:
     database_wait_s: float = 30.0
     redis_url: str | None = None
     amqp_url: str | None = None
-    worker_port: int = 8083
+    worker_port: int = 8079
     smtp_url: str | None = None
     smtp_starttls: str = "offered"
     smtp_timeout_s: float = 20.0
@@ -138,7 +138,8 @@ class Settings:
     idempotency_s: int = 24 * 3600
     bcrypt_cost: int = 12
     bcrypt_threads: int = 2
-    node_lease_s: float = 15.0
+    node_lease_s: float = 4.0
+    placement: str = "least-loaded"
     log_level: str = "INFO"
     rates: Rates = field(default_factory=Rates)
     limits: Limits = field(default_factory=Limits)

@@ -17,11 +17,15 @@ from control.events.sockets import Sockets
 from control.ground import Ground
 from control.idempotency.service import Idempotency
 from control.invitations.routes import InvitationRoutes
+from control.join.evacuation import Evacuation
+from control.join.placement import Strategy
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
 from control.meetings.lists import Lists
 from control.meetings.lookup import Lookup
 from control.meetings.routes import Making, MeetingRoutes
+from control.nodes.service import Nodes
+from control.nodes.suspicion import Suspicion
 from control.people.members import Members
 from control.people.routes import PeopleRoutes
 from control.rates import Buckets, Rate
@@ -66,9 +70,14 @@ def common_of(ground: Ground) -> Common:
     )
 
 
-def endpoints(ground: Ground, common: Common) -> list[Endpoint]:
+def endpoints(ground: Ground, common: Common, nodes: Nodes) -> list[Endpoint]:
     """Return the endpoints of all slices."""
-    slices = (*_of_accounts(ground, common), *_of_meetings(ground, common), *_inside_meetings(ground, common))
+    slices = (
+        *_of_accounts(ground, common),
+        *_of_meetings(ground, common),
+        _of_joining(ground, common, nodes),
+        *_inside_meetings(ground, common),
+    )
     return [endpoint for part in slices for endpoint in part.table()]
 
 
@@ -85,15 +94,36 @@ def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyR
     )
 
 
-def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, InvitationRoutes, JoinRoutes]:
+def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, InvitationRoutes]:
     settings, clock, shards, rates = ground.settings, ground.clock, ground.shards, ground.settings.rates
-    joining = Joining(clock, ground.secrets.ticket_key, common.relays, settings.node_lease_s)
     making = Making(_buckets(ground, rates.create_per_account), Idempotency(clock, settings.idempotency_s))
-    joins, lookup, access = _buckets(ground, rates.join_per_address), common.lookup, common.access
+    lookup, access = common.lookup, common.access
     return (
         MeetingRoutes(shards, ground.agenda.meetings, Lists(shards, clock), lookup, access, making),
         InvitationRoutes(shards, ground.agenda.invitations, lookup, access),
-        JoinRoutes(shards, joining, lookup, access, common.tokens, joins),
+    )
+
+
+def _of_joining(ground: Ground, common: Common, nodes: Nodes) -> JoinRoutes:
+    settings, clock, shards = ground.settings, ground.clock, ground.shards
+    suspicion = Suspicion(shards, nodes, clock)
+    strategy = Strategy(settings.placement)
+    joining = Joining(
+        clock, ground.secrets.ticket_key, common.relays, settings.node_lease_s, strategy, suspicion
+    )
+    joins = _buckets(ground, settings.rates.join_per_address)
+    return JoinRoutes(shards, joining, common.lookup, common.access, common.tokens, joins)
+
+
+def evacuation_of(ground: Ground) -> Evacuation:
+    """Return who empties nodes that drain."""
+    settings = ground.settings
+    return Evacuation(
+        ground.shards,
+        ground.clock,
+        ground.outbox.commands,
+        Strategy(settings.placement),
+        lease_s=settings.node_lease_s,
     )
 
 

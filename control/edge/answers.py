@@ -46,6 +46,7 @@ STATUS: dict[Reason, int] = {
     Reason.RATE_LIMITED: 429,
     Reason.INTERNAL: 500,
     Reason.NO_NODE: 503,
+    Reason.NODES_FULL: 503,
     Reason.OVERLOADED: 503,
 }
 

@@ -47,7 +47,11 @@ class JoinRoutes:
             .takes(JoinRequest)
             .gives(Joined)
             .refuses(
-                Reason.GUESTS_NOT_ALLOWED, Reason.MEETING_ENDED, Reason.MEETING_CANCELLED, Reason.NO_NODE
+                Reason.GUESTS_NOT_ALLOWED,
+                Reason.MEETING_ENDED,
+                Reason.MEETING_CANCELLED,
+                Reason.NO_NODE,
+                Reason.NODES_FULL,
             )
         ]
 
@@ -58,7 +62,10 @@ class JoinRoutes:
         body = await read_json(request, JoinRequest)
         meeting = await self._lookup.find(request)
         async with self._shards.first.read() as session:
-            entrant = await _entrant(session, meeting, identity, body.name)
+            entrant = await _entrant(session, meeting, identity, body)
+        if body.unreachable:
+            await self._joining.suspicion.look_after(meeting.id)
+        async with self._shards.first.read() as session:
             nodes = await self._joining.living_nodes(session)
         async with self._shards.of(meeting.id).write() as session:
             admission = await self._joining.admit(session, meeting.id, entrant, nodes)
@@ -73,6 +80,7 @@ class JoinRoutes:
             Joined(
                 ticket=self._joining.sign(ticket),
                 signal_url=str(signal_url(admission.node, request[CALLER].base)),
+                node=ticket.node,
                 peer=ticket.peer,
                 room=ticket.room,
                 name=ticket.name,
@@ -103,14 +111,15 @@ def signal_url(node: Node, base: URL) -> URL:
 
 
 async def _entrant(
-    session: AsyncSession, meeting: Meeting, identity: Identity | None, name: str | None
+    session: AsyncSession, meeting: Meeting, identity: Identity | None, body: JoinRequest
 ) -> Entrant:
     """Return as whom the caller may enter. Raises `Refused`."""
     if isinstance(identity, AccountIdentity):
         account = await accounts.by_id(session, identity.account)
         if account is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        return Entrant(account.name, account.id)
+        return Entrant(account.name, account.id, body.region, body.peer)
     if not meeting.guests_allowed:
         raise Refused(Reason.GUESTS_NOT_ALLOWED)
-    return Entrant(one_line(name or "", "name"), None)
+    stay = identity.peer if identity is not None and identity.meeting == meeting.id else None
+    return Entrant(one_line(body.name or "", "name"), None, body.region, stay if stay == body.peer else None)

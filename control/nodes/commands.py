@@ -21,7 +21,7 @@ from control.metrics import Metrics
 from control.nodes import store
 from control.nodes.store import Node, PendingCommand
 from control.shards.shards import Shards
-from sfu.contract.operations import CloseRoom, Command, sign_token
+from sfu.contract.operations import CloseRoom, Command, Drain, Undrain, sign_token
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +46,23 @@ class Commands:
             placement.closing = True
             await self.command(session, placement.node_id, CloseRoom(room=meeting_id))
 
+    async def drain(self, session: AsyncSession, node_id: str, order: Drain | Undrain) -> None:
+        """Have the node take no new rooms, or take them again; an order before this one is withdrawn."""
+        await store.withdraw(session, node_id, ['{"type":"drain"', '{"type":"undrain"'])
+        await self.command(session, node_id, order)
+
     async def command(self, session: AsyncSession, node_id: str, command: Command) -> None:
         """Have `command` sent to the node once the transaction is committed."""
         now = self._clock()
-        body = msgspec.json.encode(command).decode()
         pending = PendingCommand(
-            id=uuid4().hex, node_id=node_id, body=body, created_at=now, attempts=0, due_at=now
+            id=uuid4().hex, node_id=node_id, body=_json(command), created_at=now, attempts=0, due_at=now
         )
         await store.add(session, pending)
         after_commit(session, self.due.set)
+
+
+def _json(command: Command) -> str:
+    return msgspec.json.encode(command).decode()
 
 
 class CommandSender:

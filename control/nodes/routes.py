@@ -7,7 +7,7 @@ from control.clock import Clock
 from control.edge.body import answer, read_json
 from control.nodes.service import Nodes
 from control.refusals import Reason, Refused, invalid
-from sfu.contract.operations import CONTROL_AUDIENCE, Report, ReportReply, verify_token
+from sfu.contract.operations import CONTROL_AUDIENCE, Report, verify_token
 
 
 class NodeRoutes:
@@ -35,7 +35,7 @@ class NodeRoutes:
             _check_url(report.signal_url, "signal_url", ("ws", "wss"))
         if not 0 < report.signal_port < 65536:
             raise invalid(signal_port="Must be a port.")
-        return answer(ReportReply(acknowledged=await self._nodes.report(report)))
+        return answer(await self._nodes.report(report))
 
 
 def _check_url(text: str, field: str, schemes: tuple[str, ...]) -> None:

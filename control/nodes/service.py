@@ -1,13 +1,14 @@
 """Taking in what nodes report, and noticing those that fall silent."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.clock import Clock
+from control.database import Database
 from control.events import store as feeds
 from control.metrics import Metrics
 from control.nodes import store
@@ -21,14 +22,15 @@ from sfu.contract.operations import (
     PeerEntered,
     PeerGone,
     Report,
+    ReportReply,
     RoomClosed,
     RoomOpened,
+    YieldRoom,
 )
 
 log = logging.getLogger(__name__)
 
 FORGET_AFTER = timedelta(days=1)
-LABEL_MAX = 64
 
 
 class Nodes:
@@ -51,8 +53,8 @@ class Nodes:
         self._metrics = metrics
         self.lease = timedelta(seconds=lease_s)
 
-    async def report(self, report: Report) -> int:
-        """Take in a heartbeat and its events; return the number of the last event applied for its boot.
+    async def report(self, report: Report) -> ReportReply:
+        """Take in a heartbeat and its events.
 
         The first database comes last: what it knows of, the others have taken in.
         """
@@ -67,23 +69,41 @@ class Nodes:
                     await self._take_in(session, report, events, last_seen)
         async with self._shards.first.write() as session:
             boot = await self._take_in(session, report, self._events_in(report, 0), last_seen)
-            if boot.current:
-                await self._register(session, report)
-        return boot.last_seq
+            was_lost = boot.current and await self._register(session, report)
+            moving = report.draining and await self._has_refuge(session)
+        return ReportReply(acknowledged=boot.last_seq, census=was_lost, moving=moving)
 
     async def sweep(self) -> None:
-        """End the attendances and rooms on nodes that have fallen silent; forget those long gone."""
+        """Give up the nodes that have fallen silent; forget those long gone."""
         now = self._clock()
         async with self._shards.first.read() as session:
             silent = await store.silent_since(session, now - self.lease)
-        for node, database in product(silent, reversed(list(self._shards))):
+            gone = await store.lost_since(session, now - FORGET_AFTER)
+        for node in silent:
+            log.warning("node %s has fallen silent", node.id)
+            await self.lose(node)
+        for node, database in product(gone, self._last_first):
             async with database.write() as session:
-                lost = await self._people.lost(session, node.id, None, node.reported_at)
+                await store.forget_node(session, node.id)
+
+    async def lose(self, node: Node) -> None:
+        """Give a node up: who was on it has left, and its rooms may be placed anew.
+
+        Should it report again, it is asked what it has.
+        """
+        people = 0
+        for database in self._last_first:
+            async with database.write() as session:
+                people += await self._people.lost(session, node.id, None, node.reported_at)
                 await store.close_rooms(session, node.id)
-                if node.reported_at <= now - FORGET_AFTER:
-                    await store.forget_node(session, node.id)
-            if lost:
-                log.warning("node %s has fallen silent; %d people were on it", node.id, lost)
+                if database is self._shards.first:
+                    await store.lose(session, node.id, self._clock())
+        log.warning("node %s is lost; %d people were on it", node.id, people)
+
+    @property
+    def _last_first(self) -> Iterator[Database]:
+        """The databases, the first of them last: what it knows of, the others have taken in."""
+        return reversed(list(self._shards))
 
     def _events_in(self, report: Report, number: int) -> list[NodeEvent]:
         """Return the report's events of the meetings in the database with this number."""
@@ -115,39 +135,67 @@ class Nodes:
         log.info("node %s is up, boot %s, version %s", report.node, report.boot, report.version)
         return boot
 
-    async def _register(self, session: AsyncSession, report: Report) -> None:
+    async def _has_refuge(self, session: AsyncSession) -> bool:
+        """Tell whether a node takes rooms."""
+        living = await store.reported_since(session, self._clock() - self.lease)
+        return any(not (node.draining or node.full) for node in living)
+
+    async def _register(self, session: AsyncSession, report: Report) -> bool:
+        """Note that the node lives; return whether it had been lost."""
         node = await store.hold_node(session, report.node) or Node(id=report.node)
         node.boot, node.reported_at = report.boot, self._clock()
         node.signal_url, node.signal_port = report.signal_url, report.signal_port
         node.internal_url = report.internal_url
-        node.region, node.version = report.region[:LABEL_MAX], report.version[:LABEL_MAX]
-        node.draining, node.peers = report.draining, report.load.peers
+        node.region, node.version, node.draining = report.region, report.version, report.draining
+        load = report.load
+        node.full, node.fullness, node.rooms, node.peers = load.full, load.fullness, load.rooms, load.peers
+        node.cpu, node.loop_lag_s = load.cpu, load.loop_lag_s
+        node.packets_out_per_s = load.packets_out_per_s
+        was_lost, node.lost_at = node.lost_at is not None, None
         await store.add(session, node)
+        return was_lost
 
     async def _apply(self, session: AsyncSession, report: Report, event: NodeEvent) -> None:
         await feeds.hold(session, event.room)
         at = self._moment(event.at)
         match event:
             case RoomOpened():
-                known = await self._room(session, report.node, event.room, is_open=True)
+                known = await self._opened(session, report.node, event)
             case RoomClosed():
-                known = await self._room(session, report.node, event.room, is_open=False)
+                known = await self._closed(session, report.node, event)
             case PeerEntered():
+                placement = await store.placement(session, event.room)
                 where = Whereabouts(event.room, event.peer, report.node, report.boot)
-                known = await self._people.entered(session, where, at)
+                is_there = placement is not None and placement.node_id == report.node
+                known = is_there and await self._people.entered(session, where, at)
             case PeerGone():
                 where = Whereabouts(event.room, event.peer, report.node, report.boot)
                 known = await self._people.gone(session, where, at)
         self._metrics.node_events.labels("applied" if known else "unknown").inc()
 
-    async def _room(self, session: AsyncSession, node_id: str, meeting_id: str, *, is_open: bool) -> bool:
-        """Note that a room opened or closed; close one that a late ticket opened after its meeting's end."""
-        placement = await store.hold_placement(session, meeting_id)
+    async def _opened(self, session: AsyncSession, node_id: str, event: RoomOpened) -> bool:
+        """Note that a room opened; have it closed if it should not be there.
+
+        A late ticket may open it after its meeting's end, or a node that was lost have kept it.
+        """
+        placement = await store.hold_placement(session, event.room)
+        if placement is None:
+            return False
+        if placement.node_id != node_id or 0 < event.epoch < placement.epoch:
+            stale = YieldRoom(room=event.room, epoch=placement.epoch)
+            await self._commands.command(session, node_id, stale)
+            return False
+        placement.room_open = True
+        if placement.closing:
+            await self._commands.command(session, node_id, CloseRoom(room=event.room))
+        return True
+
+    async def _closed(self, session: AsyncSession, node_id: str, event: RoomClosed) -> bool:
+        """Note that nobody is in a room any more."""
+        placement = await store.hold_placement(session, event.room)
         if placement is None or placement.node_id != node_id:
             return False
-        placement.room_open = is_open
-        if is_open and placement.closing:
-            await self._commands.command(session, node_id, CloseRoom(room=meeting_id))
+        placement.room_open = False
         return True
 
     def _moment(self, unix_s: float) -> datetime:

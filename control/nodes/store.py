@@ -7,7 +7,7 @@ its commands beside the meeting.
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, delete, select, update
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,7 +15,10 @@ from control.database import Base
 
 
 class Node(Base):
-    """A node as it last reported. `boot` names its present process."""
+    """A node as it last reported, with how busy it was. `boot` names its present process.
+
+    It has been given up for lost at `lost_at`, until it reports again.
+    """
 
     __tablename__ = "nodes"
 
@@ -27,8 +30,15 @@ class Node(Base):
     region: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(String(64))
     draining: Mapped[bool]
+    full: Mapped[bool]
+    fullness: Mapped[float]
+    rooms: Mapped[int]
     peers: Mapped[int]
+    cpu: Mapped[float]
+    loop_lag_s: Mapped[float]
+    packets_out_per_s: Mapped[float]
     reported_at: Mapped[datetime]
+    lost_at: Mapped[datetime | None]
 
 
 class Boot(Base):
@@ -46,13 +56,17 @@ class Boot(Base):
 
 
 class Placement(Base):
-    """The node that a meeting's room is on, or will be: tickets name it until `tickets_until`."""
+    """The node that a meeting's room is on, or will be: tickets name it until `tickets_until`.
+
+    `epoch` counts the nodes it has been placed on.
+    """
 
     __tablename__ = "placements"
     __table_args__ = (Index(None, "node_id"),)
 
     meeting_id: Mapped[str] = mapped_column(ForeignKey("meetings.id", ondelete="CASCADE"), primary_key=True)
     node_id: Mapped[str] = mapped_column(String(64))
+    epoch: Mapped[int]
     room_open: Mapped[bool]
     closing: Mapped[bool]
     tickets_until: Mapped[datetime]
@@ -72,13 +86,31 @@ class PendingCommand(Base):
 
 
 async def reported_since(session: AsyncSession, moment: datetime) -> list[Node]:
-    """Return the nodes that reported after `moment`."""
-    return list(await session.scalars(select(Node).where(Node.reported_at > moment)))
+    """Return the nodes that reported after `moment`, and are not lost."""
+    alive = (Node.reported_at > moment, Node.lost_at.is_(None))
+    return list(await session.scalars(select(Node).where(*alive)))
+
+
+async def all_nodes(session: AsyncSession) -> list[Node]:
+    """Return all nodes that are not forgotten, by their ids."""
+    return list(await session.scalars(select(Node).order_by(Node.id)))
 
 
 async def silent_since(session: AsyncSession, moment: datetime) -> list[Node]:
-    """Return the nodes that have not reported after `moment`."""
-    return list(await session.scalars(select(Node).where(Node.reported_at <= moment)))
+    """Return the nodes that have not reported after `moment`, and are not known to be lost."""
+    silent = (Node.reported_at <= moment, Node.lost_at.is_(None))
+    return list(await session.scalars(select(Node).where(*silent)))
+
+
+async def lost_since(session: AsyncSession, moment: datetime) -> list[Node]:
+    """Return the lost nodes that have not reported since `moment`."""
+    gone = (Node.reported_at <= moment, Node.lost_at.is_not(None))
+    return list(await session.scalars(select(Node).where(*gone)))
+
+
+async def lose(session: AsyncSession, node_id: str, now: datetime) -> None:
+    """Note that the node is lost."""
+    await session.execute(update(Node).where(Node.id == node_id).values(lost_at=now))
 
 
 async def by_ids(session: AsyncSession, node_ids: Collection[str]) -> dict[str, Node]:
@@ -129,6 +161,17 @@ async def hold_placement(session: AsyncSession, meeting_id: str) -> Placement | 
     return await session.scalar(select(Placement).where(Placement.meeting_id == meeting_id).with_for_update())
 
 
+async def placement(session: AsyncSession, meeting_id: str) -> Placement | None:
+    """Return where the meeting's room is."""
+    return await session.get(Placement, meeting_id)
+
+
+async def open_rooms(session: AsyncSession, node_ids: Collection[str], limit: int) -> list[str]:
+    """Return meetings whose rooms are open on one of the nodes, at most `limit`."""
+    there = (Placement.node_id.in_(node_ids), Placement.room_open, Placement.closing.is_(False))
+    return list(await session.scalars(select(Placement.meeting_id).where(*there).limit(limit)))
+
+
 async def close_rooms(session: AsyncSession, node_id: str) -> None:
     """Note that none of the node's rooms is open."""
     await session.execute(
@@ -150,6 +193,12 @@ async def remove_command(session: AsyncSession, command_id: str) -> None:
 async def remove_commands(session: AsyncSession, node_id: str) -> None:
     """Forget all commands to the node."""
     await session.execute(delete(PendingCommand).where(PendingCommand.node_id == node_id))
+
+
+async def withdraw(session: AsyncSession, node_id: str, beginnings: Collection[str]) -> None:
+    """Forget those commands to the node whose bodies begin so."""
+    of_these = or_(*(PendingCommand.body.startswith(each, autoescape=True) for each in beginnings))
+    await session.execute(delete(PendingCommand).where(PendingCommand.node_id == node_id, of_these))
 
 
 async def postpone(session: AsyncSession, command_id: str, due_at: datetime) -> None:

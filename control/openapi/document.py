@@ -106,7 +106,15 @@ HEADERS: dict[str, Json] = {
     "WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}},
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
 }
-_WAITING = frozenset({Reason.RATE_LIMITED, Reason.REQUEST_IN_PROGRESS, Reason.NO_NODE, Reason.OVERLOADED})
+_WAITING = frozenset(
+    {
+        Reason.RATE_LIMITED,
+        Reason.REQUEST_IN_PROGRESS,
+        Reason.NO_NODE,
+        Reason.NODES_FULL,
+        Reason.OVERLOADED,
+    }
+)
 
 
 def document(endpoints: Sequence[Endpoint], version: str) -> Json:

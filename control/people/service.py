@@ -28,13 +28,18 @@ class People:
         self._events = events
 
     async def entered(self, session: AsyncSession, where: Whereabouts, at: datetime) -> bool:
-        """Note that the peer is in the call. Returns False when no ticket was given out for it."""
+        """Note that the peer is in the call, for the first time or again, there or elsewhere.
+
+        Returns False when no ticket was given out for it.
+        """
         attendance = await store.hold(session, where.meeting, where.peer)
         if attendance is None:
             return False
-        if attendance.joined_at is None:
-            attendance.joined_at = max(at, attendance.created_at)
-            attendance.node_id, attendance.boot = where.node, where.boot
+        was_there = attendance.joined_at is not None and attendance.left_at is None
+        attendance.joined_at = attendance.joined_at or max(at, attendance.created_at)
+        attendance.left_at = None
+        attendance.node_id, attendance.boot = where.node, where.boot
+        if not was_there:
             person = person_of(attendance)
             await self._events.record(
                 session, attendance.meeting_id, lambda number: PersonJoined(id=number, person=person)
@@ -42,9 +47,9 @@ class People:
         return True
 
     async def gone(self, session: AsyncSession, where: Whereabouts, at: datetime) -> bool:
-        """Note that the peer left the call. Returns False when it was never in one."""
+        """Note that the peer left the call. Returns False when it was not in it there."""
         attendance = await store.hold(session, where.meeting, where.peer)
-        if attendance is None or attendance.joined_at is None:
+        if attendance is None or (attendance.node_id, attendance.boot) != (where.node, where.boot):
             return False
         await self._leave(session, attendance, at)
         return True

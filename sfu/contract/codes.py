@@ -19,7 +19,9 @@ class Code(StrEnum):
     TICKET_INVALID = "ticket_invalid"
     TICKET_EXPIRED = "ticket_expired"
     TICKET_REPLAYED = "ticket_replayed"
+    TICKET_SUPERSEDED = "ticket_superseded"
     WRONG_NODE = "wrong_node"
+    NODE_UNREACHABLE = "node_unreachable"
     RESUME_UNKNOWN = "resume_unknown"
     FORBIDDEN = "forbidden"
     ROOM_FULL = "room_full"
@@ -31,6 +33,7 @@ class Code(StrEnum):
     REMOVED = "removed"
     LEFT = "left"
     ROOM_CLOSED = "room_closed"
+    ROOM_MOVED = "room_moved"
     INTERNAL = "internal"
 
 
@@ -45,7 +48,9 @@ SENTENCES: dict[Code, str] = {
     Code.TICKET_INVALID: "The ticket is not valid here; join the meeting again to get a new one.",
     Code.TICKET_EXPIRED: "The ticket has expired; join the meeting again to get a new one.",
     Code.TICKET_REPLAYED: "The ticket was already used; join the meeting again to get a new one.",
+    Code.TICKET_SUPERSEDED: "The meeting has been moved since; join it again.",
     Code.WRONG_NODE: "The ticket is for another node.",
+    Code.NODE_UNREACHABLE: "The server that holds the meeting does not answer; join the meeting again.",
     Code.RESUME_UNKNOWN: "There is nothing left to resume; join the meeting again.",
     Code.FORBIDDEN: "The ticket does not allow this.",
     Code.ROOM_FULL: "The meeting is full.",
@@ -57,5 +62,6 @@ SENTENCES: dict[Code, str] = {
     Code.REMOVED: "The host removed this participant.",
     Code.LEFT: "The participant left.",
     Code.ROOM_CLOSED: "The meeting has ended.",
+    Code.ROOM_MOVED: "The meeting goes on at another server; join it again.",
     Code.INTERNAL: "Something went wrong in the server; connect again.",
 }

@@ -21,16 +21,26 @@ TOKEN_LIFETIME_S = 60
 CONTROL_AUDIENCE = "parley-control"
 
 
+Label = Annotated[str, Meta(max_length=64, pattern=r"^[ -~]*$(?!\n)")]
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Measure = Annotated[float, Meta(ge=0, le=1e9)]
+
+
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of what happened on a node. `at` is Unix time in seconds."""
 
-    seq: Annotated[int, Meta(ge=1)]
+    seq: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     at: float
     room: Identifier
 
 
 class RoomOpened(Event, frozen=True, kw_only=True, tag="room_opened"):
-    """The first peer entered."""
+    """The first peer entered, by a ticket of this epoch; or the room is still here, when that was asked.
+
+    A node that knows of no epochs says 0.
+    """
+
+    epoch: Annotated[int, Meta(ge=0)] = 0
 
 
 class RoomClosed(Event, frozen=True, kw_only=True, tag="room_closed"):
@@ -40,7 +50,7 @@ class RoomClosed(Event, frozen=True, kw_only=True, tag="room_closed"):
 
 
 class PeerEntered(Event, frozen=True, kw_only=True, tag="peer_entered"):
-    """A ticket was used. `ticket` is its id."""
+    """A ticket was used, `ticket` being its id; or the peer is still here, when that was asked."""
 
     peer: Identifier
     ticket: Identifier
@@ -57,13 +67,18 @@ NodeEvent = RoomOpened | RoomClosed | PeerEntered | PeerGone
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """How busy a node is. Rates are over the last reporting interval."""
+    """How busy a node is. Rates and means are over about a second; `cpu` is a share of one core.
 
-    rooms: int = 0
-    peers: int = 0
-    packets_out_per_s: float = 0.0
-    loop_lag_s: float = 0.0
-    cpu: float = 0.0
+    `fullness` is a share of what the node bears: at 1 it lets nobody in. While `full` it opens no rooms.
+    """
+
+    rooms: Count = 0
+    peers: Count = 0
+    packets_out_per_s: Measure = 0.0
+    loop_lag_s: Measure = 0.0
+    cpu: Measure = 0.0
+    fullness: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    full: bool = False
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -78,17 +93,23 @@ class Report(Struct, frozen=True, kw_only=True):
     signal_url: str = ""
     signal_port: int
     internal_url: str
-    region: str = ""
-    version: str
+    region: Label = ""
+    version: Label
     draining: bool = False
     load: Load
     events: Annotated[tuple[NodeEvent, ...], Meta(max_length=512)] = ()
 
 
-class ReportReply(Struct, frozen=True, kw_only=True):
-    """`acknowledged` is the highest event number applied for the node's boot."""
+class ReportReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`acknowledged` is the highest event number applied for the node's boot.
+
+    With `census` control asks which rooms and peers are there: it had taken the node for lost. With
+    `moving` it tells a node that drains that another one takes its rooms.
+    """
 
     acknowledged: int
+    census: bool = False
+    moving: bool = False
 
 
 class Command(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -99,6 +120,13 @@ class CloseRoom(Command, frozen=True, kw_only=True, tag="close_room"):
     """Everybody out; the room is gone."""
 
     room: Identifier
+
+
+class YieldRoom(Command, frozen=True, kw_only=True, tag="yield_room"):
+    """The room has been placed anew, with this epoch: what the node has of an older one ends."""
+
+    room: Identifier
+    epoch: Annotated[int, Meta(ge=0)]
 
 
 class RemovePeer(Command, frozen=True, kw_only=True, tag="remove_peer"):
@@ -116,11 +144,25 @@ class MutePeer(Command, frozen=True, kw_only=True, tag="mute_peer"):
     source: Source
 
 
+class MoveRoom(Command, frozen=True, kw_only=True, tag="move_room"):
+    """The room has been placed anew, with this epoch: send its people there; it goes on until they left."""
+
+    room: Identifier
+    epoch: Annotated[int, Meta(ge=0)]
+
+
 class Drain(Command, frozen=True, kw_only=True, tag="drain"):
-    """Accept no new rooms."""
+    """Accept no new rooms. Those that are still here when the deadline, in seconds from now, is over end."""
+
+    deadline_s: Annotated[float, Meta(ge=0, le=86_400)] = 600.0
 
 
-NodeCommand = CloseRoom | RemovePeer | MutePeer | Drain
+class Undrain(Command, frozen=True, kw_only=True, tag="undrain"):
+    """Accept new rooms again."""
+
+
+RoomCommand = CloseRoom | YieldRoom | MoveRoom | RemovePeer | MutePeer
+NodeCommand = RoomCommand | Drain | Undrain
 
 
 def sign_token(secret: bytes, *, audience: str, now: float) -> str:

@@ -54,7 +54,7 @@ class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
 
     protocol: int = PROTOCOL
     ticket: Annotated[str, Meta(max_length=4096)] | None = None
-    resume: Annotated[str, Meta(max_length=256)] | None = None
+    resume: Annotated[str, Meta(max_length=4096)] | None = None
     offer: Sdp
     tracks: Annotated[tuple[PublishedTrack, ...], Meta(max_length=16)] = ()
 
@@ -305,6 +305,13 @@ class Quality(NodeMessage, frozen=True, kw_only=True, tag="quality"):
     slots: tuple[SlotQuality, ...]
 
 
+class Move(NodeMessage, frozen=True, kw_only=True, tag="move"):
+    """The room goes on at another node: get a new ticket, as the same peer, and enter it there.
+
+    This stay goes on until the client leaves, or the node must end.
+    """
+
+
 class Pong(NodeMessage, frozen=True, kw_only=True, tag="pong"):
     """The answer to a ping."""
 
@@ -331,7 +338,18 @@ class Closed(NodeMessage, frozen=True, kw_only=True, tag="closed"):
 
 
 NodeSignal = (
-    Welcome | Answer | Delta | Speakers | Slots | Clocks | Encodings | Quality | Pong | Refused | Closed
+    Welcome
+    | Answer
+    | Delta
+    | Speakers
+    | Slots
+    | Clocks
+    | Encodings
+    | Quality
+    | Move
+    | Pong
+    | Refused
+    | Closed
 )
 
 

@@ -40,21 +40,35 @@ RETRY_S = 0.25
 
 
 class Journal:
-    """Numbers events and delivers them. `load` and `draining` tell of the node, for the heartbeat."""
+    """Numbers events and delivers them.
+
+    `load` and `draining` tell of the node, for the heartbeat; `count` writes down all that is there, when
+    control asks for it.
+    """
 
     def __init__(
-        self, settings: Settings, secret: bytes, load: Callable[[], Load], draining: Callable[[], bool]
+        self,
+        settings: Settings,
+        secret: bytes,
+        load: Callable[[], Load],
+        draining: Callable[[], bool],
+        count: Callable[[], None],
     ) -> None:
         self.lost = 0
         """Events given up because control was away too long."""
+        self.delivered = 0
+        """Reports that were delivered."""
         self.failures = 0
-        """Reports in a row that were not delivered."""
+        """Reports in a row that were not."""
+        self.moving = False
+        """Whether control has the rooms of this node moved to others, as it drains."""
         self.introduced = not settings.control_url
         """Whether control knows of this node, so that rooms can be placed on it."""
         self._settings = settings
         self._secret = secret
         self._load = load
         self._draining = draining
+        self._count = count
         self._boot = secrets.token_hex(8)
         self._seq = 0
         self._events: deque[NodeEvent] = deque()
@@ -78,9 +92,9 @@ class Journal:
         self._events.append(event)
         self._happened.set()
 
-    def room_opened(self, room: str) -> None:
+    def room_opened(self, room: str, epoch: int) -> None:
         """The first peer is about to enter."""
-        self._append(RoomOpened(seq=self._number(), at=time.time(), room=room))
+        self._append(RoomOpened(seq=self._number(), at=time.time(), room=room, epoch=epoch))
 
     def room_closed(self, room: str, code: Code) -> None:
         """Nobody is left."""
@@ -95,6 +109,10 @@ class Journal:
     def peer_gone(self, room: str, peer: Peer, code: Code) -> None:
         """A peer is gone for good."""
         self._append(PeerGone(seq=self._number(), at=time.time(), room=room, peer=peer.id, code=code))
+
+    def hasten(self) -> None:
+        """Report at once: control should know how the node is now."""
+        self._happened.set()
 
     async def run(self) -> None:
         """Report at every interval and soon after every event, until cancelled; then once more."""
@@ -133,7 +151,7 @@ class Journal:
                 headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             ) as response:
                 response.raise_for_status()
-                acknowledged = reply_decoder.decode(await response.read()).acknowledged
+                reply = reply_decoder.decode(await response.read())
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             self.failures += 1
             _log.log(
@@ -141,9 +159,13 @@ class Journal:
             )
             return False
         self.failures = 0
+        self.delivered += 1
         self.introduced = True
-        while self._events and self._events[0].seq <= acknowledged:
+        while self._events and self._events[0].seq <= reply.acknowledged:
             self._events.popleft()
+        self.moving = reply.moving
+        if reply.census:
+            self._count()
         return True
 
     def _next(self) -> Report:

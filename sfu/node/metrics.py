@@ -60,9 +60,12 @@ class Metrics(Collector):
         yield _gauge("tracks", "Published tracks.", sum(len(peer.publications) for peer in peers))
         yield _gauge("slots", "Slots of all peers.", sum(len(peer.slots) for peer in peers))
         yield _gauge("draining", "1 while no new rooms are accepted.", int(node.draining))
+        yield _gauge("fullness", "How full it is, from 0 to 1: nobody more is let in.", node.fullness)
+        yield _gauge("full", "1 while no new rooms are opened because of that.", int(node.is_full))
         yield _gauge("events_waiting", "Events control has not acknowledged.", node.journal.waiting)
         yield _counter("joins", "Peers that entered.", node.totals.joins)
         yield _counter("connections", "WebSockets opened.", node.totals.connections)
+        yield _counter("passed_on", "Of these, passed on to the node they were for.", node.totals.passed_on)
         yield _counters("goodbyes", "Stays that ended, by code.", "code", node.totals.goodbyes)
         yield _counters(
             "refusals", "Messages and connections refused, by code.", "code", node.totals.refusals

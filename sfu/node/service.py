@@ -16,11 +16,13 @@ from sfu.node.metrics import Metrics
 from sfu.node.node import Node
 from sfu.node.quality import describe
 from sfu.node.settings import Settings
+from sfu.node.stopping import stop_asked
 from sfu.node.websocket import SignalEndpoint
 
 _log = logging.getLogger(__name__)
 
 MAX_COMMAND_BYTES = 64 * 1024
+DRAIN_POLL_S = 0.1
 
 
 def load_keys(settings: Settings) -> tuple[Ed25519PublicKey, bytes]:
@@ -79,14 +81,14 @@ async def serve(settings: Settings) -> None:
     """Run a node until SIGINT or SIGTERM. Raises OSError when a port is taken or a key is missing."""
     ticket_key, cluster_secret = load_keys(settings)
     node = Node(settings, ticket_key, cluster_secret)
-    endpoint = SignalEndpoint(node)
+    endpoint = SignalEndpoint(node, cluster_secret)
     runner = web.AppRunner(
         application(node, endpoint, cluster_secret), access_log=None, shutdown_timeout=settings.drain_s
     )
     await runner.setup()
     try:
         await node.network.open()
-        await web.TCPSite(runner, settings.host or None, settings.port).start()
+        await _listen(runner, settings)
         _log.info(
             "node %s: signalling on port %d, media on UDP port %d and TCP port %s, reached at %s",
             settings.node_id,
@@ -98,7 +100,8 @@ async def serve(settings: Settings) -> None:
         _settle_garbage()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(node.run()), tasks.create_task(node.journal.run())]
-            await _stop_asked()
+            if await stop_asked() is signal.SIGTERM:
+                await _drain(node)
             _log.info("node %s stops", settings.node_id)
             node.close()
             endpoint.close()
@@ -109,6 +112,28 @@ async def serve(settings: Settings) -> None:
         node.network.close()
 
 
+async def _drain(node: Node) -> None:
+    """Wait until all rooms have moved to other nodes: as long as one takes them, and nobody is in a hurry."""
+    told = node.journal.delivered
+    node.drain(node.settings.drain_deadline_s)
+    again = asyncio.create_task(stop_asked())
+    while node.is_attended and not again.done():
+        moving = node.journal.moving or node.journal.delivered == told
+        if not node.settings.control_url or node.journal.failures or not moving:
+            break
+        await asyncio.sleep(DRAIN_POLL_S)
+    again.cancel()
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+    """Listen on the node's port; if others of this host share that, also on one that is its own."""
+    host = settings.host or None
+    is_shared = settings.internal_port != 0
+    await web.TCPSite(runner, host, settings.port, reuse_port=is_shared).start()
+    if is_shared:
+        await web.TCPSite(runner, host, settings.internal_port).start()
+
+
 def _settle_garbage() -> None:
     """Keep what lives as long as the process out of the collector's sight, and let it run less often.
 
@@ -117,12 +142,3 @@ def _settle_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
-
-
-async def _stop_asked() -> None:
-    """Return at SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()

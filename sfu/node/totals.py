@@ -14,6 +14,7 @@ class Totals:
 
     joins: int = 0
     connections: int = 0
+    passed_on: int = 0
     goodbyes: Counter[Code] = field(default_factory=Counter)
     refusals: Counter[Code] = field(default_factory=Counter)
     media: Tally = field(default_factory=Tally)

@@ -83,7 +83,7 @@ class Outbox(Protocol):
 class Journal(Protocol):
     """Where comings and goings are written down for control."""
 
-    def room_opened(self, room: str) -> None:
+    def room_opened(self, room: str, epoch: int) -> None:
         """The first peer is about to enter."""
 
     def room_closed(self, room: str, code: Code) -> None:

@@ -13,7 +13,7 @@ from sfu.room.peer import Peer, PeerState
 from sfu.room.ports import Journal, Limits, Link, Refusal
 from sfu.signaling.plan import LinkPlan
 
-REJOIN = frozenset({Code.LINK_TIMEOUT, Code.LINK_LOST, Code.DRAINING, Code.INTERNAL})
+REJOIN = frozenset({Code.LINK_TIMEOUT, Code.LINK_LOST, Code.DRAINING, Code.ROOM_MOVED, Code.INTERNAL})
 """Ends after which a client may come back with a new ticket."""
 ELECTION_INTERVAL_S = 0.1
 SPEAKING_INTERVAL_S = 0.2
@@ -27,12 +27,23 @@ MAX_TICK_S = 0.1
 
 
 class Room:
-    """Owns its peers. `clock` returns monotonic seconds; Unix time is that plus `unix_offset`."""
+    """Owns its peers. `clock` returns monotonic seconds; Unix time is that plus `unix_offset`.
+
+    `epoch` counts the nodes that the room has been placed on.
+    """
 
     def __init__(
-        self, id_: str, limits: Limits, journal: Journal, clock: Callable[[], float], unix_offset: float
+        self,
+        id_: str,
+        limits: Limits,
+        journal: Journal,
+        clock: Callable[[], float],
+        unix_offset: float,
+        epoch: int = 0,
     ) -> None:
         self.id = id_
+        self.epoch = epoch
+        self.is_moving = False
         self.version = 0
         self.unix_offset = unix_offset
         self.peers: dict[str, Peer] = {}
@@ -46,7 +57,7 @@ class Room:
         self._elected_at = self._spoken_at = self._followed_at = self._acknowledged_at = 0.0
         self._ticked_at = clock()
         self._needs_told_at = self._entered_at = float("-inf")
-        journal.room_opened(id_)
+        journal.room_opened(id_, epoch)
 
     @property
     def snapshot(self) -> RoomSnapshot:
@@ -101,6 +112,17 @@ class Room:
         self._end(peer, code)
         self._announce(signals.PeerLeft(peer=peer.id, code=code))
         self._rearrange()
+
+    def move(self, epoch: int) -> None:
+        """Send everybody to where the room has been placed with `epoch`. It goes on here until they left."""
+        self.epoch = max(epoch, self.epoch)
+        self.is_moving = True
+        self._broadcast(signals.Move())
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether anybody in it is connected."""
+        return any(peer.state is PeerState.CONNECTED for peer in self.peers.values())
 
     def close(self, code: Code) -> None:
         """Everybody out."""

@@ -73,6 +73,8 @@ class Parley:
             "PARLEY_SFU_ADVERTISE": ADDRESS,
             "PARLEY_SFU_LOUDEST": str(self._loudest),
             "PARLEY_SFU_MAX_ROOM_PEERS": str(_MAX_PEERS),
+            "PARLEY_SFU_MAX_CPU": "100",
+            "PARLEY_SFU_MAX_LAG_S": "100",
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
         self.server = Server([sys.executable, "-m", "sfu.node.cli"], folder / "output", inherited | settings)

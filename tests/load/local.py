@@ -1,6 +1,7 @@
 """`python -m tests.load.local`: bots against a service of their own, in a folder that goes away.
 
-Starts what `parley run` starts, on free ports, with no limits on how fast one address may join.
+Starts what `parley run` starts, on free ports, with no limits on how fast one address may join and how
+busy the node may be.
 """
 
 import asyncio
@@ -43,6 +44,8 @@ async def service(folder: Path) -> AsyncIterator[str]:
         "PARLEY_SFU_BIND_V4": "127.0.0.1",
         "PARLEY_SFU_BIND_V6": "",
         "PARLEY_SFU_ADVERTISE": "127.0.0.1",
+        "PARLEY_SFU_MAX_CPU": "100",
+        "PARLEY_SFU_MAX_LAG_S": "100",
         "PARLEY_RATE_JOIN": _MANY,
         "PARLEY_RATE_CREATE": _MANY,
         "PARLEY_LOG_LEVEL": "warning",

@@ -16,7 +16,10 @@ class ProcessError(AssertionError):
 
 
 class Process:
-    """A running child; as a context manager it is stopped with the signal `by` and must exit with `exits`."""
+    """A running child; as a context manager it is stopped with the signal `by` and must exit with `exits`.
+
+    Unless it was stopped or killed before.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class Process:
         self.log = log
         self._by = by
         self._exits = exits
+        self._is_over = False
         with log.open("wb") as output:
             self._child = subprocess.Popen(
                 self.argv,
@@ -60,6 +64,7 @@ class Process:
     def stop(self) -> None:
         """End the process; raise `ProcessError` if it does not go, or not with the exit code it should."""
         self.alive()
+        self._is_over = True
         self._child.send_signal(self._by)
         try:
             code = self._child.wait(STOP_DEADLINE_S)
@@ -72,6 +77,7 @@ class Process:
     def kill(self) -> None:
         """End the process at once, if it still runs."""
         if self._child.poll() is None:
+            self._is_over = True
             self._child.kill()
             self._child.wait()
 
@@ -84,7 +90,7 @@ class Process:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.stop()
-        else:
+        if kind is not None:
             self.kill()
+        elif not self._is_over:
+            self.stop()

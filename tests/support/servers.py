@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from control.keys import ensure_secrets
 from tests.support.http import http
@@ -17,6 +18,10 @@ from tests.support.waiting import until
 
 CONTROL_PORT, NODE_PORT, MEDIA_PORT = 8080, 8081, 8082
 START_DEADLINE_S = 120.0
+PORTS_APART = 100
+"""From the ports of one node to those of the next."""
+UNMEASURED = {"PARLEY_SFU_MAX_CPU": "100", "PARLEY_SFU_MAX_LAG_S": "100"}
+"""The browsers share the machine: that they keep it busy is no reason to turn them away."""
 PASSWORD = "correct horse battery staple"
 NOT_HTTP = "aiohttp.http_exceptions."
 """What the library's trace says of a client that speaks something else: browsers try TLS now and then."""
@@ -42,14 +47,32 @@ class Meeting:
 
 
 class Service:
-    """Control and a node, running; and the REST API as a client uses it."""
+    """Control and its nodes, running; and the REST API as a client uses it.
 
-    def __init__(self, origin: str, data: Path, logs: list[Path], client: aiohttp.ClientSession) -> None:
+    The parts are called "control", "node-1" and so on.
+    """
+
+    def __init__(self, origin: str, data: Path, client: aiohttp.ClientSession) -> None:
         self.origin = origin
         self.data = data
-        self.logs = logs
+        self.parts: dict[str, Process] = {}
         self._client = client
         self._accounts: dict[str, Account] = {}
+
+    @property
+    def logs(self) -> list[Path]:
+        """Where the parts print to."""
+        return [part.log for part in self.parts.values()]
+
+    async def busy_nodes(self) -> list[str]:
+        """Return the nodes that have people on them."""
+        busy = []
+        for number, name in enumerate(name for name in self.parts if name != "control"):
+            url = URL(self.origin).with_port(NODE_PORT + number * PORTS_APART) / "readyz"
+            async with self._client.get(url) as response:
+                if (await response.json())["peers"]:
+                    busy.append(name)
+        return busy
 
     async def account(self, name: str) -> Account:
         """Return the account of this name; at its first mention it is made."""
@@ -83,8 +106,10 @@ class Service:
 
 
 @asynccontextmanager
-async def service(network: Network, folder: Path, **settings: str) -> AsyncIterator[Service]:
-    """Run control and a node in the network's server namespace; their data and logs go to the folder.
+async def service(
+    network: Network, folder: Path, *, nodes: int = 1, **settings: str
+) -> AsyncIterator[Service]:
+    """Run control and nodes in the network's server namespace; their data and logs go to the folder.
 
     `settings` are environment variables that they get besides those they need.
     """
@@ -94,26 +119,32 @@ async def service(network: Network, folder: Path, **settings: str) -> AsyncItera
         "PARLEY_DATA": str(data),
         "PARLEY_CONTROL_PORT": str(CONTROL_PORT),
         "PARLEY_CONTROL_URL": f"http://127.0.0.1:{CONTROL_PORT}",
-        "PARLEY_SFU_PORT": str(NODE_PORT),
         "PARLEY_SFU_ADVERTISE": network.address,
+        **UNMEASURED,
         **settings,
     }
     origin = f"http://{network.address}:{CONTROL_PORT}"
-    ready_at = {
-        "control.cli": f"{origin}/readyz",
-        "sfu.node.cli": f"http://{network.address}:{NODE_PORT}/readyz",
-    }
-    logs = []
     with ExitStack() as closing:
         async with http(network.server) as client:
-            for module, url in ready_at.items():
+            running = Service(origin, data, client)
+
+            async def start(name: str, module: str, port: int, own: dict[str, str]) -> None:
                 argv = network.server.command(sys.executable, "-m", module)
-                log = folder / f"{module}.log"
-                process = closing.enter_context(Process(argv, log, env=env))
-                await _ready(process, client, url)
-                logs.append(log)
-            yield Service(origin, data, logs, client)
-    for log in logs:
+                process = Process(argv, folder / f"{name}.log", env=env | own)
+                running.parts[name] = closing.enter_context(process)
+                await _ready(process, client, f"http://{network.address}:{port}/readyz")
+
+            await start("control", "control.cli", CONTROL_PORT, {})
+            for number in range(nodes):
+                name, port = f"node-{number + 1}", NODE_PORT + number * PORTS_APART
+                own = {
+                    "PARLEY_SFU_NODE_ID": name,
+                    "PARLEY_SFU_PORT": str(port),
+                    "PARLEY_SFU_MEDIA_PORT": str(MEDIA_PORT + number * PORTS_APART),
+                }
+                await start(name, "sfu.node.cli", port, own)
+            yield running
+    for log in running.logs:
         _, *traces = log.read_text().split("Traceback")
         bugs = [trace for trace in traces if NOT_HTTP not in trace[:2048]]
         assert not bugs, f"{log}: Traceback{bugs[0][:4096]}"

@@ -10,6 +10,7 @@ from aiohttp import web
 from sfu.contract.operations import (
     CONTROL_AUDIENCE,
     CloseRoom,
+    Load,
     PeerEntered,
     PeerGone,
     RoomOpened,
@@ -122,6 +123,14 @@ async def test_a_node_whose_clock_is_wrong_does_no_harm(call: Call, at: float) -
     assert [person["joined_at"] for person in await call.people()] == ["2031-05-04T12:00:00Z"]
 
 
+@pytest.mark.parametrize("at", [-1e18, 0.0, 1e18])
+async def test_nobody_leaves_before_they_came_nor_in_the_future(call: Call, at: float) -> None:
+    await call.control.report(call.entered(1))
+    gone = PeerGone(seq=2, at=at, room=call.room, peer=call.peer, code="left")
+    assert (await call.control.report(gone)).status == 200
+    assert [person["left_at"] for person in await call.people()] == ["2031-05-04T12:00:00Z"]
+
+
 async def test_a_node_that_runs_anew_has_lost_its_people(call: Call) -> None:
     await call.control.report(call.entered(7))
     call.control.clock.forward(5)
@@ -203,11 +212,39 @@ async def test_reports_need_the_clusters_token(control: Control) -> None:
         {"signal_port": 0},
         {"signal_port": 65536},
         {"node": "a b"},
+        {"region": "a\0b"},
+        {"load": Load(peers=-1)},
+        {"load": Load(cpu=1e30)},
     ],
+    ids=str,
 )
-async def test_reports_that_make_no_sense_are_refused(control: Control, change: dict) -> None:
+async def test_reports_that_make_no_sense_are_refused(
+    control: Control, database: sqlalchemy.URL, change: dict
+) -> None:
     reply = await control.report(**change)
     assert (reply.status, reply.code) == (422, "invalid")
+    assert rows(database, "SELECT id FROM nodes") == []
+
+
+async def test_numbers_that_are_none_are_refused(control: Control) -> None:
+    now = control.clock().timestamp()
+    node = control.client(sign_token(control.secrets.cluster, audience=CONTROL_AUDIENCE, now=now))
+    for number in ("NaN", "Infinity", "1e999"):
+        text = f'{{"node":"n","load":{{"cpu":{number}}}}}'
+        json = {"Content-Type": "application/json"}
+        reply = await node.send("POST", "/internal/nodes/report", data=text, headers=json)
+        assert (reply.status, reply.code) == (400, "bad_request")
+
+
+async def test_how_busy_a_node_is_and_where_is_kept(control: Control, database: sqlalchemy.URL) -> None:
+    load = Load(
+        rooms=3, peers=9, packets_out_per_s=2500.5, loop_lag_s=0.002, cpu=0.25, fullness=0.5, full=True
+    )
+    await control.report(load=Load(rooms=1, peers=2, cpu=0.1))
+    await control.report(load=load, region="eu-west", version="1.2+x", draining=True)
+    kept = 'rooms, peers, packets_out_per_s, loop_lag_s, cpu, fullness, "full", region, version, draining'
+    (row,) = await asyncio.to_thread(rows, database, f"SELECT {kept} FROM nodes")
+    assert row == (3, 9, 2500.5, 0.002, 0.25, 0.5, True, "eu-west", "1.2+x", True)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """An aiortc client of the node: one RTCPeerConnection, a WebSocket, the messages of the contract."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import aiohttp
@@ -25,7 +25,9 @@ Message = TypeVar("Message")
 class Client:
     """Joins with a ticket; keeps what the node says in `messages` and what arrives in `received`."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.messages: list[NodeSignal] = []
         self.received: list[MediaStreamTrack] = []
@@ -34,6 +36,7 @@ class Client:
         self.close_code: int | None = None
         self._http = http
         self._url = url
+        self._headers = headers
         self._changed = asyncio.Condition()
         self._sources: list[tuple[Any, Source]] = []
         self._reader: asyncio.Task[None] | None = None
@@ -67,7 +70,9 @@ class Client:
 
     async def connect(self) -> None:
         """Open the WebSocket and begin to read it."""
-        self.socket = await self._http.ws_connect(f"{self._url}/signal", max_msg_size=0)
+        self.socket = await self._http.ws_connect(
+            f"{self._url}/signal", max_msg_size=0, headers=self._headers
+        )
         self._reader = asyncio.create_task(self._read(self.socket))
 
     async def join(self, ticket: str | None = None, *, resume: str | None = None) -> signals.Welcome:

@@ -4,16 +4,18 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 import aioice.ice
 import pytest
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import TestServer, get_unused_port_socket
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sfu.contract.ticket import LIFETIME_S, Rights, Ticket, sign
+from sfu.node.capacity import Capacity
 from sfu.node.node import Node
 from sfu.node.service import application
 from sfu.node.settings import Settings
@@ -33,6 +35,7 @@ class House:
     key: Ed25519PrivateKey
     url: str
     http: aiohttp.ClientSession
+    endpoint: SignalEndpoint
     clients: list[Client] = field(default_factory=list)
 
     def client(self) -> Client:
@@ -62,6 +65,7 @@ def settings() -> Settings:
         node_id="n1",
         network=NetworkSettings(port=0, bind_v4="127.0.0.1", bind_v6="", addresses=("127.0.0.1",)),
         limits=Limits(linger_s=3.0, reload_s=1.0, link_timeout_s=5.0),
+        capacity=Capacity(cpu=100, lag_s=100),  # the clients share the process
     )
 
 
@@ -71,18 +75,20 @@ def loopback_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
 
 
-@pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[House]:
-    """Run a node for one test."""
-    key = Ed25519PrivateKey.generate()
-    node = Node(settings, key.public_key(), SECRET)
+@asynccontextmanager
+async def open_house(settings: Settings, key: Ed25519PrivateKey) -> AsyncIterator[House]:
+    """Run a node that takes the tickets signed with `key`."""
+    listening = get_unused_port_socket("127.0.0.1")
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    node = Node(replace(settings, internal_url=url), key.public_key(), SECRET)
     await node.network.open()
-    endpoint = SignalEndpoint(node)
-    server = TestServer(application(node, endpoint, SECRET), host="127.0.0.1")
+    endpoint = SignalEndpoint(node, SECRET)
+    app = application(node, endpoint, SECRET)
+    server = TestServer(app, host="127.0.0.1", socket_factory=lambda *_: listening)
     await server.start_server()
     ticker = asyncio.create_task(node.run())
     async with aiohttp.ClientSession() as http:
-        house = House(node, key, str(server.make_url("")).rstrip("/"), http)
+        house = House(node, key, url, http, endpoint)
         yield house
         await asyncio.gather(*(client.close() for client in house.clients))
     ticker.cancel()
@@ -90,6 +96,13 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     node.close()
     endpoint.close()
     await server.close()
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """Run a node for one test."""
+    async with open_house(settings, Ed25519PrivateKey.generate()) as house:
+        yield house
 
 
 async def eventually(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 from aiortc import MediaStreamTrack, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
@@ -22,14 +23,14 @@ async def receive_frames(client: Client, kind: str, count: int) -> None:
             await track.recv()
 
 
-async def enter(house: House, name: str) -> Client:
-    """Join with sound, picture, one slot of each and data channels."""
+async def enter(house: House, name: str, **ticket: Any) -> Client:
+    """Join with sound, picture, one slot of each and data channels; the ticket is changed as said."""
     client = house.client()
     client.publish(AudioStreamTrack(), Source.MICROPHONE)
     client.publish(VideoStreamTrack(), Source.CAMERA)
     client.add_slots(audio=1, video=1)
     client.open_channels()
-    await client.join(house.ticket(peer=name, name=name))
+    await client.join(house.ticket(peer=name, name=name, **ticket))
     await eventually(lambda: house.node.rooms["room"].peers[name].state is PeerState.CONNECTED)
     return client
 

@@ -152,7 +152,7 @@ async def test_the_protocol_version_is_checked(house: House) -> None:
 
 async def test_a_draining_node_opens_no_new_room(house: House) -> None:
     anna = await enter(house, "anna")
-    house.node.draining = True
+    house.node.drain(600)
     assert (await refused(house, house.ticket(room="new"))).code == "draining"
     ben = await enter(house, "ben")
     del anna, ben

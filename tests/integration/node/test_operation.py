@@ -14,6 +14,7 @@ from sfu.contract.operations import (
     CloseRoom,
     Command,
     Drain,
+    MoveRoom,
     MutePeer,
     PeerEntered,
     PeerGone,
@@ -21,15 +22,18 @@ from sfu.contract.operations import (
     Report,
     RoomClosed,
     RoomOpened,
+    Undrain,
     report_decoder,
     sign_token,
     verify_token,
 )
+from sfu.contract.signals import View, Want
 from sfu.contract.ticket import Source
 from sfu.node.journal import Journal
 from sfu.node.settings import Settings
 from tests.integration.node.conftest import SECRET, House, eventually
 from tests.integration.node.test_call import enter, receive_frames
+from tests.integration.node.test_entry import refused
 
 
 async def order(house: House, command: Command, *, audience: str = "n1", secret: bytes = SECRET) -> int:
@@ -160,7 +164,7 @@ async def test_events_are_delivered_in_order_and_again_until_acknowledged(house:
     control = TestServer(app, host="127.0.0.1")
     await control.start_server()
     settings = Settings(node_id="n1", control_url=str(control.make_url("")), report_interval_s=0.05)
-    journal = house.node.journal = Journal(settings, SECRET, house.node.load, lambda: False)
+    journal = house.node.journal = Journal(settings, SECRET, house.node.load, lambda: False, lambda: None)
     delivery = asyncio.create_task(journal.run())
     anna = await enter(house, "anna")
     await anna.send(signals.Leave())
@@ -174,3 +178,33 @@ async def test_events_are_delivered_in_order_and_again_until_acknowledged(house:
     delivery.cancel()
     await asyncio.gather(delivery, return_exceptions=True)
     await control.close()
+
+
+async def test_a_room_that_moves_goes_on_until_its_people_left(house: House) -> None:
+    anna, ben = await enter(house, "anna", epoch=1), await enter(house, "ben", epoch=1)
+    assert await order(house, MoveRoom(room="room", epoch=2)) == 200
+    await asyncio.gather(anna.expect(signals.Move), ben.expect(signals.Move))
+    await ben.send(View(wants=(Want(track="anna.1", width=640, height=480),)))
+    await receive_frames(ben, "video", 5)
+    passing = await refused(house, house.ticket(node="n2", epoch=2))
+    assert passing.code == "wrong_node", "a ticket for the new place does not end the old one"
+    first = await ben.expect(signals.Welcome)
+    await ben.drop()
+    ben.messages.clear()
+    await ben.join(resume=first.resume)
+    await ben.expect(signals.Move)
+    for client in (anna, ben):
+        await client.send(signals.Leave())
+    await eventually(lambda: not house.node.rooms)
+
+
+async def test_what_is_left_when_the_deadline_is_over_ends(house: House) -> None:
+    anna = await enter(house, "anna")
+    assert await order(house, Drain(deadline_s=600)) == 200
+    await anna.send(signals.Ping(id=1))
+    await anna.expect(signals.Pong)
+    assert await order(house, Drain(deadline_s=0)) == 200
+    closed = await anna.expect(signals.Closed)
+    assert (closed.code, closed.retry) == ("draining", "join")
+    assert await order(house, Undrain()) == 200
+    await enter(house, "ben")

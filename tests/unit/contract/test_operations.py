@@ -23,6 +23,7 @@ from sfu.contract.operations import (
     ReportReply,
     RoomClosed,
     RoomOpened,
+    Undrain,
     command_decoder,
     reply_decoder,
     report_decoder,
@@ -68,12 +69,47 @@ def test_a_report_holds_a_bounded_number_of_events() -> None:
 
 
 @pytest.mark.parametrize(
+    "load",
+    [
+        {"peers": -1},
+        {"rooms": 2**31},
+        {"cpu": -0.5},
+        {"cpu": 1e300},
+        {"loop_lag_s": None},
+        {"packets_out_per_s": "many"},
+        {"fullness": 1.1},
+        {"full": 1},
+    ],
+    ids=str,
+)
+def test_loads_that_nothing_can_have(load: dict[str, object]) -> None:
+    text = msgspec.json.encode(msgspec.to_builtins(report()) | {"load": load})
+    with pytest.raises(msgspec.ValidationError):
+        report_decoder.decode(text)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999"])
+def test_numbers_that_are_none(number: bytes) -> None:
+    text = msgspec.json.encode(report()).replace(b'"cpu":0.4', b'"cpu":' + number)
+    assert number in text
+    with pytest.raises(msgspec.DecodeError):
+        report_decoder.decode(text)
+
+
+@pytest.mark.parametrize("change", [{"region": "a\nb"}, {"region": "x" * 65}, {"version": "\0"}], ids=str)
+def test_labels_are_short_and_printable(change: dict[str, str]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        report_decoder.decode(msgspec.json.encode(msgspec.to_builtins(report()) | change))
+
+
+@pytest.mark.parametrize(
     "command",
     [
         CloseRoom(room="r"),
         RemovePeer(room="r", peer="p"),
         MutePeer(room="r", peer="p", source=Source.SCREEN),
         Drain(),
+        Undrain(),
     ],
     ids=lambda command: type(command).__name__,
 )

@@ -194,7 +194,7 @@ def test_what_is_no_text_or_nests_without_end(text: str | bytes) -> None:
     [
         (Hello(offer="x" * MAX_SDP), Hello(offer="x" * (MAX_SDP + 1))),
         (Hello(offer="x", ticket="t" * 4096), Hello(offer="x", ticket="t" * 4097)),
-        (Hello(offer="x", resume="t" * 256), Hello(offer="x", resume="t" * 257)),
+        (Hello(offer="x", resume="t" * 4096), Hello(offer="x", resume="t" * 4097)),
         (Hello(offer="x", tracks=(PUBLISHED,) * 16), Hello(offer="x", tracks=(PUBLISHED,) * 17)),
         (Offer(id=1, sdp="x", tracks=(PUBLISHED,) * 16), Offer(id=1, sdp="x", tracks=(PUBLISHED,) * 17)),
         (

@@ -41,7 +41,7 @@ class Locks {
 
 const memory = {
   code: "abcd-efgh-jkmn",
-  place: { resume: "token", signal_url: "ws://node/signal" },
+  place: { node: "node-1", peer: "p1", resume: "token", signal_url: "ws://node/signal" },
   name: "Ada",
   microphone: true,
   camera: false,

@@ -20,7 +20,7 @@ import { ParleyError } from "./errors.js";
  * @typedef {{name: string, user: string | null, first_joined_at: string, last_left_at: string | null,
  *   seconds: number, stays: number}} Attendee
  * @typedef {{items: Attendee[], complete: boolean}} Attended
- * @typedef {{ticket: string, signal_url: string, peer: string, room: string, name: string, is_host: boolean,
+ * @typedef {{ticket: string, signal_url: string, node: string, peer: string, room: string, name: string, is_host: boolean,
  *   ice_servers: import("./relays.js").IceServer[], access_token: string | null}} Entry permission to enter a meeting's room on its node
  * @typedef {{id: string, name: string, type: string, size: number}} Attachment a file; `size` in bytes
  * @typedef {{id: string, url: string, fields: Record<string, string>, expires_at: string}} UploadForm
@@ -146,7 +146,7 @@ export class Api {
 
   /**
    * Ask to enter. A guest gives a name, and is known by the token of the answer from then on.
-   * @param {string} code @param {{name?: string}} [who] @returns {Promise<Entry>}
+   * @param {string} code @param {{name?: string} & import("./call.js").Return} [who] @returns {Promise<Entry>}
    */
   async join(code, who = {}) {
     const entry = await this.#call("POST", `${meetingPath(code)}/join`, who);

@@ -5,8 +5,9 @@
  *
  * Coming back: the node keeps a lost peer's place for a while under a resume token. With the token the
  * same PeerConnection goes on after an ICE restart; if the connection itself has failed, or the page was
- * reloaded, a fresh one takes the same place. When there is nothing left to resume, a new ticket is asked
- * for. This goes on until the person leaves or the node says it is final.
+ * reloaded, a fresh one takes the same place. When there is nothing left to resume, or the node cannot be
+ * reached, a new ticket is asked for: it may name another node, where this person goes on as the same peer.
+ * This goes on until the person leaves or the node says it is final.
  */
 
 import { backoffMs } from "./backoff.js";
@@ -23,7 +24,10 @@ import { next } from "./states.js";
  * @typedef {import("./protocol.js").SlotQuality} SlotQuality
  * @typedef {import("./protocol.js").Welcome} Welcome
  * @typedef {import("./api.js").Entry} Entry
- * @typedef {{resume: string, signal_url: string}} Place what it takes to come back to the same place
+ * @typedef {{peer?: string, unreachable?: boolean}} Return who comes back, and whether their node was out of
+ *   reach
+ * @typedef {{node: string, peer: string, resume: string, signal_url: string}} Place what it takes to come back
+ *   to the same place
  * @typedef {{
  *   state: {state: State, error: ParleyError | null},
  *   place: Place | null,
@@ -63,6 +67,8 @@ export class Call extends Emitter {
   /** @type {(reason: ParleyError) => void} */
   #break = () => {};
   #wake = () => {};
+  /** Whether the node was out of reach, and control has not been asked about it since. */
+  #isUnreachable = false;
 
   /** What is sent and wanted. */
   link = new Link();
@@ -76,7 +82,7 @@ export class Call extends Emitter {
   peer = null;
 
   /**
-   * @param {() => Promise<Entry>} enterRoom gets a new ticket
+   * @param {(back: Return) => Promise<Entry>} enterRoom gets a new ticket
    * @param {import("./relays.js").Relays} relays for the way to the node
    */
   constructor(enterRoom, relays) {
@@ -185,11 +191,11 @@ export class Call extends Emitter {
     this.#broken = new Promise((resolve) => {
       this.#break = resolve;
     });
-    const place = this.#place;
-    const entry = place ? null : await this.#enterRoom();
+    const entry = this.#place && !this.#isUnreachable ? null : await this.#ask();
     if (entry) this.#relays.take(entry.ice_servers);
     const iceServers = await this.#relays.current();
     this.#assertGoingOn();
+    const place = this.#place;
     const iceRestart = place !== null && this.link.usable;
     if (iceRestart) this.link.relayBy(iceServers);
     else this.link.renew(iceServers);
@@ -200,6 +206,15 @@ export class Call extends Emitter {
     await this.link.agree(greet, { iceRestart });
     this.link.attach(/** @type {Signal} */ (this.#signal));
     await this.link.up(this.#broken);
+  }
+
+  /** Get a ticket. If it names another node than that of the place at hand, that place is lost. */
+  async #ask() {
+    const unreachable = this.#isUnreachable;
+    this.#isUnreachable = false;
+    const entry = await this.#enterRoom({ peer: this.#place?.peer ?? this.peer ?? undefined, unreachable });
+    if (this.#place && entry.node !== this.#place.node) this.#forget();
+    return entry;
   }
 
   /**
@@ -216,7 +231,7 @@ export class Call extends Emitter {
     this.peer = welcome.peer;
     this.#setRoom(welcome.room);
     this.#setQuality([]);
-    this.#setPlace({ resume: welcome.resume, signal_url: url });
+    this.#setPlace({ node: welcome.node, peer: welcome.peer, resume: welcome.resume, signal_url: url });
     return welcome.sdp;
   }
 
@@ -232,6 +247,7 @@ export class Call extends Emitter {
     this.link.detach();
     this.#signal?.close();
     if (error.retry === "join") this.#forget();
+    if (error.code === "node_unreachable") this.#isUnreachable = true;
   }
 
   /** @param {ParleyError} reason */
@@ -294,6 +310,8 @@ export class Call extends Emitter {
         return message.slots.forEach((clock) => this.link.time(clock));
       case "encodings":
         return this.link.need(message);
+      case "move":
+        return this.#break(new ParleyError("room_moved", undefined, { retry: "join" }));
       case "quality":
         return this.#setQuality(message.slots);
       default:

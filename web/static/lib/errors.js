@@ -27,6 +27,7 @@ export const SENTENCES = Object.freeze({
   webrtc_missing: "This browser cannot make calls. Use a current Chrome, Edge, Firefox or Safari.",
   left: "You left the meeting.",
   link_lost: "The connection was lost.",
+  room_moved: "The meeting goes on at another server.",
   room_gap: "A message of the server was missed.",
   file_empty: "The file is empty.",
   upload_failed: "The file did not arrive. Remove it, and try again.",

@@ -52,7 +52,7 @@ export class Meeting extends Emitter {
     this.#memory = memory;
     this.#feed = new Feed(api, code);
     this.local = new LocalMedia();
-    this.call = new Call(() => this.#enter(), new Relays(() => api.iceServers(code)));
+    this.call = new Call((back) => this.#enter(back), new Relays(() => api.iceServers(code)));
     this.playout = new Playout(this.call);
     this.chat = new Chat(api, code, this.#feed, () => this.author);
     this.attendance = new Attendance(api, code, this.#feed);
@@ -133,8 +133,10 @@ export class Meeting extends Emitter {
     await this.call.join(place);
   }
 
-  async #enter() {
-    this.#entry = await this.#api.join(this.code, this.user ? {} : { name: this.#name });
+  /** @param {import("./call.js").Return} back */
+  async #enter(back) {
+    const who = this.user ? {} : { name: this.#name };
+    this.#entry = await this.#api.join(this.code, { ...who, ...back });
     return this.#entry;
   }
 

@@ -50,6 +50,7 @@ export const MAX_WANTS = 128;
  * @typedef {{type: "refused", code: string, message: string, id?: number | null}} Refused
  * @typedef {{type: "closed", code: string, message: string, retry?: Retry}} Closed
  * @typedef {Welcome | Answer | Delta | Speakers | Slots | Clocks | Encodings | Quality | Pong | Refused
+ *   | {type: "move"}
  *   | Closed} NodeSignal
  *
  * @typedef {{topic: string, body: any, from: string}} DataDelivery
