@@ -91,7 +91,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def run(app: web.Application, host: str, port: int) -> None:
-    """Run an application until the process is interrupted or terminated."""
+    """Run an application until the process is interrupted or terminated; without a host, on all addresses."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -99,8 +99,8 @@ async def run(app: web.Application, host: str, port: int) -> None:
         loop.add_signal_handler(number, stop.set)
     try:
         await runner.setup()
-        await web.TCPSite(runner, host, port).start()
-        log.info("listening on %s port %d", host, port)
+        await web.TCPSite(runner, host or None, port).start()
+        log.info("listening on %s port %d", host or "all addresses,", port)
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -64,6 +64,8 @@ def _settings(options: dict[str, Any]) -> Settings:
         raise click.UsageError("There are more replicas than databases.")
     if (options["s3_key"] is None) != (options["s3_secret"] is None):
         raise click.UsageError("--s3-key and --s3-secret need each other")
+    if bool(options["turn_urls"]) != bool(options["turn_secret"]):
+        raise click.UsageError("--turn-urls and --turn-secret need each other")
     if options["smtp_url"] and not options["mail_from"]:
         raise click.UsageError("--smtp-url needs --mail-from (PARLEY_MAIL_FROM)")
     if options["smtp_url"] and not options["public_url"]:

@@ -56,7 +56,7 @@ def together(*options: Decorator) -> Decorator:
 
 
 OF_PLACE = together(
-    option("--host", "PARLEY_CONTROL_HOST", "host", str, "Address to listen on."),
+    option("--host", "PARLEY_CONTROL_HOST", "host", str, "Address to listen on; empty: all."),
     option("--port", "PARLEY_CONTROL_PORT", "port", PORT, "TCP port to listen on."),
     option("--data", "PARLEY_DATA", "data", FOLDER, "Folder of keys, secrets and the embedded database."),
     option(

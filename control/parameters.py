@@ -1,5 +1,6 @@
 """The kinds of values that options have. What is wrong with one is said without repeating a password."""
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, ClassVar
@@ -178,6 +179,26 @@ class MailboxType(click.ParamType[str]):
         return str(value)
 
 
+class TurnServersType(click.ParamType[tuple[str, ...]]):
+    """Addresses of TURN servers (RFC 7065) with commas between them."""
+
+    name = "urls"
+
+    _form = re.compile(r"turns?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?(\?transport=(udp|tcp))?")
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the addresses."""
+        if isinstance(value, tuple):
+            return value
+        urls = tuple(part.strip() for part in value.split(",") if part.strip())
+        for url in urls:
+            if not self._form.fullmatch(url):
+                self.fail(f"{url!r} is not an address such as turns:turn.example.org:443", param, ctx)
+        return urls
+
+
 class DurationType(click.ParamType[float]):
     """A time such as `90s`, `10m` or `2h`."""
 
@@ -206,6 +227,7 @@ NETWORKS = NetworksType()
 ORIGINS = OriginsType()
 RATE = RateType()
 REDIS = RedisType()
+TURN_SERVERS = TurnServersType()
 DURATION = DurationType()
 COUNT = click.IntRange(min=1)
 SECONDS = click.FloatRange(min=0.1)

@@ -1,4 +1,4 @@
-"""The options that name the parts control stands on: databases, Redis, RabbitMQ, mail, S3."""
+"""The options that name the parts control stands on: databases, Redis, RabbitMQ, mail, S3, TURN."""
 
 import click
 
@@ -16,6 +16,7 @@ from control.parameters import (
     PORT,
     REDIS,
     SECONDS,
+    TURN_SERVERS,
 )
 
 OF_PARTS = together(
@@ -207,6 +208,23 @@ OF_PARTS = together(
         "s3_wait_s",
         SECONDS,
         "How long S3 may keep us waiting at the start.",
+    ),
+    option(
+        "--turn-urls",
+        "PARLEY_TURN_URLS",
+        "turn_urls",
+        TURN_SERVERS,
+        "TURN servers such as turn:turn.example.org:3478?transport=tcp, turns:turn.example.org:443.",
+    ),
+    option(
+        "--turn-secret",
+        "PARLEY_TURN_SECRET",
+        "turn_secret",
+        str,
+        "The secret shared with them (coturn's static-auth-secret); rather not on a command line.",
+    ),
+    option(
+        "--turn-ttl-s", "PARLEY_TURN_TTL_S", "turn_ttl_s", LIFE, "Life of the credentials given out for them."
     ),
 )
 """One part is absent unless its address is given."""

@@ -94,7 +94,7 @@ class MeetingSettings:
 class Settings:
     """The settings of one control process."""
 
-    host: str = "0.0.0.0"  # noqa: S104 - a server is reached from outside by default
+    host: str = ""
     port: int = 8080
     data: Path = Path("data")
     database_url: DatabaseUrl | None = None
@@ -105,7 +105,7 @@ class Settings:
     database_wait_s: float = 30.0
     redis_url: str | None = None
     amqp_url: str | None = None
-    worker_port: int = 8083
+    worker_port: int = 8079
     smtp_url: str | None = None
     smtp_starttls: str = "offered"
     smtp_timeout_s: float = 20.0
@@ -116,6 +116,9 @@ class Settings:
     s3_key: str | None = field(default=None, repr=False)
     s3_secret: str | None = field(default=None, repr=False)
     s3_wait_s: float = 30.0
+    turn_urls: tuple[str, ...] = ()
+    turn_secret: str | None = field(default=None, repr=False)
+    turn_ttl_s: int = 12 * 3600
     upload_life_s: int = 15 * 60
     download_life_s: int = 5 * 60
     retention_days: int | None = None

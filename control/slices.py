@@ -30,6 +30,8 @@ from control.people.members import Members
 from control.people.routes import PeopleRoutes
 from control.rates import Buckets, Rate
 from control.recordings.routes import RecordingRoutes
+from control.relays.routes import RelayRoutes
+from control.relays.service import Relays
 from control.webhooks.routes import WebhookRoutes
 from control.webhooks.targets import targets_of
 
@@ -45,6 +47,7 @@ class Common:
     members: Members
     posting: Posting
     sockets: Sockets
+    relays: Relays
 
 
 def common_of(ground: Ground) -> Common:
@@ -63,6 +66,7 @@ def common_of(ground: Ground) -> Common:
         members=Members(shards, lookup, access),
         posting=Posting(shards, ground.chat, ground.files.attachments, Buckets(rates.chat_per_author, clock)),
         sockets=Sockets(limits, ground.metrics),
+        relays=Relays(clock, settings.turn_urls, settings.turn_secret, settings.turn_ttl_s),
     )
 
 
@@ -104,7 +108,9 @@ def _of_joining(ground: Ground, common: Common, nodes: Nodes) -> JoinRoutes:
     settings, clock, shards = ground.settings, ground.clock, ground.shards
     suspicion = Suspicion(shards, nodes, clock)
     strategy = Strategy(settings.placement)
-    joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s, strategy, suspicion)
+    joining = Joining(
+        clock, ground.secrets.ticket_key, common.relays, settings.node_lease_s, strategy, suspicion
+    )
     joins = _buckets(ground, settings.rates.join_per_address)
     return JoinRoutes(shards, joining, common.lookup, common.access, common.tokens, joins)
 
@@ -123,7 +129,7 @@ def evacuation_of(ground: Ground) -> Evacuation:
 
 def _inside_meetings(
     ground: Ground, common: Common
-) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes]:
+) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes, RelayRoutes]:
     shards, members, rates, files = ground.shards, common.members, ground.settings.rates, ground.files
     uploads = _buckets(ground, rates.upload_per_author)
     downloads = _buckets(ground, rates.download_per_author)
@@ -133,6 +139,7 @@ def _inside_meetings(
         RecordingRoutes(shards, files.recordings, common.access, members, downloads),
         PeopleRoutes(shards, members, ground.clock, ground.settings.limits.stays),
         EventRoutes(ground.outbox.events, members, common.sockets),
+        RelayRoutes(common.relays, members),
     )
 
 

@@ -85,6 +85,7 @@ class JoinRoutes:
                 room=ticket.room,
                 name=ticket.name,
                 is_host=ticket.user == meeting.host_id,
+                ice_servers=admission.ice_servers,
                 access_token=token,
             )
         )

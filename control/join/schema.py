@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from control.relays.schema import IceServer
 from sfu.contract.operations import Label
 
 
@@ -24,7 +25,8 @@ class JoinRequest(Struct, frozen=True):
 class Joined(Struct, frozen=True, kw_only=True):
     """Permission to enter: show `ticket` to `node`, or any other, at `signal_url`.
 
-    `access_token` is for guests: it opens this meeting's chat, people and events.
+    `ice_servers` are for the connection to it. `access_token` is for guests: it opens this meeting's chat,
+    people and events.
     """
 
     ticket: str
@@ -34,4 +36,5 @@ class Joined(Struct, frozen=True, kw_only=True):
     room: str
     name: str
     is_host: bool
+    ice_servers: list[IceServer]
     access_token: str | None

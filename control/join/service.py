@@ -20,6 +20,8 @@ from control.nodes.suspicion import Suspicion
 from control.people import store as people
 from control.people.store import Attendance
 from control.refusals import Reason, Refused
+from control.relays.schema import IceServer
+from control.relays.service import Relays
 from sfu.contract import ticket as tickets
 from sfu.contract.ticket import Ticket
 
@@ -39,10 +41,11 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Admission:
-    """A ticket that has been given out, and the node it opens."""
+    """A ticket that has been given out, the node it opens, and the relays on the way there."""
 
     ticket: Ticket
     node: Node
+    ice_servers: list[IceServer]
 
 
 class Joining:
@@ -52,6 +55,7 @@ class Joining:
         self,
         clock: Clock,
         key: Ed25519PrivateKey,
+        relays: Relays,
         lease_s: float,
         strategy: Strategy,
         suspicion: Suspicion,
@@ -59,6 +63,7 @@ class Joining:
         self.suspicion = suspicion
         self._clock = clock
         self._key = key
+        self._relays = relays
         self._lease = timedelta(seconds=lease_s)
         self._strategy = strategy
         self._awaited = Awaited(clock)
@@ -93,7 +98,7 @@ class Joining:
             user=entrant.user,
             expires_at=int(self._clock().timestamp()) + tickets.LIFETIME_S,
         )
-        return Admission(ticket, node)
+        return Admission(ticket, node, self._relays.for_user(entrant.user or attendance.id))
 
     def sign(self, ticket: Ticket) -> str:
         """Return the ticket as nodes take it."""

@@ -78,6 +78,13 @@ def _label(_context: click.Context, _param: click.Parameter, value: str) -> str:
     DEFAULTS.internal_port,
 )
 @_option("media-port", "SFU_MEDIA_PORT", "UDP port for all media.", DEFAULTS.network.port)
+@_option(
+    "media-tcp-port",
+    "SFU_MEDIA_TCP_PORT",
+    "TCP port for the media of those whom no UDP reaches; if absent, the same number; 0: none.",
+    DEFAULTS.network.tcp_port,
+    type=click.IntRange(0, 65535),
+)
 @_option("bind-v4", "SFU_BIND_V4", "IPv4 address for media; empty: none.", DEFAULTS.network.bind_v4)
 @_option("bind-v6", "SFU_BIND_V6", "IPv6 address for media; empty: none.", DEFAULTS.network.bind_v6)
 @_option(
@@ -89,6 +96,18 @@ def _label(_context: click.Context, _param: click.Parameter, value: str) -> str:
 @_option("signal-url", "SFU_SIGNAL_URL", "WebSocket URL browsers use; empty: the page's host, this port.", "")
 @_option("internal-url", "SFU_INTERNAL_URL", "URL at which control reaches this node; empty: loopback.", "")
 @_option("control-url", "CONTROL_URL", "Control's URL, to report to; empty: report to nobody.", "")
+@_option(
+    "max-tcp",
+    "SFU_MAX_TCP",
+    "TCP connections for media open at once.",
+    DEFAULTS.network.tcp_connections,
+)
+@_option(
+    "max-tcp-each",
+    "SFU_MAX_TCP_EACH",
+    "Of these, from one IPv4 address or IPv6 /64.",
+    DEFAULTS.network.tcp_connections_per_address,
+)
 @_option("loudest", "SFU_LOUDEST", "Microphones each peer hears; 0: all.", DEFAULTS.limits.loudest)
 @_option("max-room-peers", "SFU_MAX_ROOM_PEERS", "Peers in one room.", DEFAULTS.limits.max_peers)
 @_option("max-peers", "SFU_MAX_PEERS", "Peers on this node.", DEFAULTS.capacity.peers, type=COUNT)
@@ -166,8 +185,11 @@ def settings_from(options: dict[str, Any]) -> Settings:
         control_url=options["control_url"],
         network=NetworkSettings(
             port=options["media_port"],
+            tcp_port=options["media_tcp_port"],
             bind_v4=options["bind_v4"],
             bind_v6=options["bind_v6"],
+            tcp_connections=options["max_tcp"],
+            tcp_connections_per_address=options["max_tcp_each"],
             addresses=tuple(part.strip() for part in options["advertise"].split(",") if part.strip()),
         ),
         limits=Limits(

@@ -88,6 +88,10 @@ class Metrics(Collector):
         yield _counter("faults", "Contained exceptions; each is a bug.", counters.faults)
         yield _counters("network_drops", "Datagrams dropped at the edge.", "reason", counters.drops)
         yield _counters("link_ends", "Links that closed, by reason.", "reason", counters.ends)
+        yield _gauge("tcp_connections", "TCP connections for media.", counters.connections)
+        yield _counters(
+            "tcp_connection_ends", "Those that ended or were not taken.", "reason", counters.connection_ends
+        )
 
     def _media(self) -> Iterator[Metric]:
         tally = Tally()

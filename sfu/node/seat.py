@@ -23,7 +23,7 @@ class Terms:
         self.plan: LinkPlan | None = None
         self._fingerprint = network.fingerprint
         self._candidates = tuple(
-            LocalCandidate(each.address, each.port, each.priority)
+            LocalCandidate(each.address, each.port, each.priority, each.protocol)
             for each in network.candidates(loopback=loopback)
         )
         self._ssrc_seed = secrets.token_bytes(16)

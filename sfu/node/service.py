@@ -90,11 +90,12 @@ async def serve(settings: Settings) -> None:
         await node.network.open()
         await _listen(runner, settings)
         _log.info(
-            "node %s: signalling on port %d, media on UDP port %d, reached at %s",
+            "node %s: signalling on port %d, media on UDP port %d and TCP port %s, reached at %s",
             settings.node_id,
             settings.port,
             node.network.port,
-            ", ".join(each.address for each in node.network.candidates(loopback=False)),
+            node.network.tcp_port or "none",
+            ", ".join(dict.fromkeys(each.address for each in node.network.candidates(loopback=False))),
         )
         _settle_garbage()
         async with asyncio.TaskGroup() as tasks:

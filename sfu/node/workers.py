@@ -34,6 +34,7 @@ class Worker:
 
     node_id: str
     media_port: int
+    media_tcp_port: int
     internal_port: int
     internal_url: str
 
@@ -44,6 +45,7 @@ class Worker:
             "--workers=1",
             f"--node-id={self.node_id}",
             f"--media-port={self.media_port}",
+            f"--media-tcp-port={self.media_tcp_port}",
             f"--internal-port={self.internal_port}",
             f"--internal-url={self.internal_url}",
         ]
@@ -52,10 +54,13 @@ class Worker:
 def workers_of(settings: Settings, count: int) -> Iterator[Worker]:
     """Yield the workers of a host: numbered from 1, their ports one after the other."""
     internal = settings.internal_port or settings.port + INTERNAL_PORTS
+    udp, tcp = settings.network.port, settings.network.tcp_port
+    tcp = udp if tcp is None else tcp
     for number in range(count):
         port = internal + number
         url = str(URL(settings.internal_url or "http://127.0.0.1").with_port(port))
-        yield Worker(f"{settings.node_id}-{number + 1}", settings.network.port + number, port, url)
+        tcp_port = tcp + number if tcp else 0
+        yield Worker(f"{settings.node_id}-{number + 1}", udp + number, tcp_port, port, url)
 
 
 def cores() -> int:

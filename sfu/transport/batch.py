@@ -207,6 +207,12 @@ class Batch:
         self._controls: dict[int, Block] = {}
         self._segmenting = _kernel_segments(udp)
 
+    def outbox_to(self, address: Address) -> Outbox:
+        """Return an outbox whose packets go to `address`."""
+        outbox = Outbox()
+        outbox.aim(address)
+        return outbox
+
     def flush(self) -> None:
         """Send every packet."""
         if len(self.dirty) == self.used or not self._segmenting:

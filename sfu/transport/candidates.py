@@ -1,4 +1,4 @@
-"""The addresses a node tells its peers to send to.
+"""The addresses a node tells its peers to send to: over UDP, and over TCP for those who cannot.
 
 Host candidates only: an ICE-lite agent has a known address (RFC 8445 §2.5). They come from the setting,
 or else from the interfaces: global and private addresses, never link-local ones, which mean nothing to
@@ -8,50 +8,61 @@ another machine, and loopback only if wanted or if there is nothing else.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Literal
 
 import ifaddr
 
-_HOST_PREFERENCE = 126
+Protocol = Literal["udp", "tcp"]
+
 _RTP_COMPONENT = 1
-_V6_FIRST_PREFERENCE = 65535
-_V4_FIRST_PREFERENCE = 32767
+_TYPE_PREFERENCE: dict[Protocol, int] = {"udp": 126, "tcp": 90}
+_PASSIVE = 4 << 13
+"""The direction of a TCP candidate to which peers connect (RFC 6544 §4.2)."""
+_FIRST_PREFERENCE: dict[Protocol, dict[int, int]] = {
+    "udp": {6: 65535, 4: 32767},
+    "tcp": {6: _PASSIVE + 8191, 4: _PASSIVE + 4095},
+}
+"""The local preference of the first address of each IP version; those that follow have one less each."""
 
 Ip = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One host candidate over UDP. `foundation` tells apart candidates of different addresses."""
+    """One host candidate; over TCP, peers connect to it. `foundation` tells candidates apart."""
 
     foundation: str
     address: str
     port: int
     priority: int
+    protocol: Protocol
 
 
 def candidates(
-    addresses: Sequence[str], port: int, *, loopback: bool, families: Iterable[int]
+    addresses: Sequence[str], port: int, tcp_port: int, *, loopback: bool, families: Iterable[int]
 ) -> tuple[Candidate, ...]:
-    """Return candidates on `port` for `addresses`, or for this machine's own if there are none.
+    """Return candidates for `addresses`, or for this machine's own if there are none: UDP's, then TCP's.
 
-    Of the detected ones, only those of `families` (IP versions) count. Raises ValueError if a setting is
-    not an IP address.
+    With a `tcp_port` of 0 there are none over TCP. Of the detected addresses, only those of `families`
+    (IP versions) count. Raises ValueError if a setting is not an IP address.
     """
     chosen = [ip_address(address) for address in addresses] or _choose(
         _interface_addresses(), loopback, set(families)
     )
-    seen: dict[int, int] = {4: 0, 6: 0}
-    made = []
-    for index, ip in enumerate(chosen, 1):
-        first = _V6_FIRST_PREFERENCE if ip.version == 6 else _V4_FIRST_PREFERENCE
-        made.append(Candidate(str(index), str(ip), port, _priority(first - seen[ip.version])))
-        seen[ip.version] += 1
+    ports: dict[Protocol, int] = {"udp": port, "tcp": tcp_port} if tcp_port else {"udp": port}
+    made: list[Candidate] = []
+    for protocol, number in ports.items():
+        preference = dict(_FIRST_PREFERENCE[protocol])
+        for ip in chosen:
+            priority = _priority(_TYPE_PREFERENCE[protocol], preference[ip.version])
+            made.append(Candidate(str(len(made) + 1), str(ip), number, priority, protocol))
+            preference[ip.version] -= 1
     return tuple(made)
 
 
-def _priority(local_preference: int) -> int:
+def _priority(type_preference: int, local_preference: int) -> int:
     """RFC 8445 §5.1.2.1."""
-    return (_HOST_PREFERENCE << 24) + (local_preference << 8) + (256 - _RTP_COMPONENT)
+    return (type_preference << 24) + (local_preference << 8) + (256 - _RTP_COMPONENT)
 
 
 def _interface_addresses() -> list[Ip]:

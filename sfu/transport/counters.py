@@ -16,7 +16,7 @@ class Drop(StrEnum):
     OVERSIZED = "oversized"
     UNKNOWN_PROTOCOL = "unknown_protocol"
     UNKNOWN_ADDRESS = "unknown_address"
-    """DTLS or SRTP from an address that no check has validated."""
+    """DTLS or SRTP from an address or connection that no check has validated."""
     RECEIVE_ERROR = "receive_error"
 
     STUN_MALFORMED = "stun_malformed"
@@ -61,6 +61,10 @@ class Drop(StrEnum):
     SEND_PROTECT = "send_protect"
     """libsrtp refused the packet: a malformed header, or a sequence number that jumped too far."""
     SEND_BUFFER_FULL = "send_buffer_full"
+    SEND_BACKLOG = "send_backlog"
+    """Too much waits already on the peer's TCP connection."""
+    SEND_DISCONNECTED = "send_disconnected"
+    """The peer's TCP connection has ended, and no other path was validated since."""
     SEND_ERROR = "send_error"
 
 
@@ -86,6 +90,26 @@ class LinkEnd(StrEnum):
     """A bug of ours; the log has the traceback."""
 
 
+class ConnectionEnd(StrEnum):
+    """Why a TCP connection ended, or was not taken at all."""
+
+    CLOSED_HERE = "closed_here"
+    """Its link closed, or has newer ones enough."""
+    CLOSED_BY_PEER = "closed_by_peer"
+    RESET = "reset"
+    """By the peer, or by silence."""
+    NO_CHECK = "no_check"
+    """It began with something else than a connectivity check of a link's peer."""
+    CHECK_TIMEOUT = "check_timeout"
+    OVERSIZED = "oversized"
+    """A frame of more than a datagram."""
+    TOO_MANY = "too_many"
+    """It made room for another before its first check, or there was no room for it."""
+    TOO_MANY_OF_ADDRESS = "too_many_of_address"
+    NOT_ACCEPTED = "not_accepted"
+    """By the system, for want of descriptors or memory."""
+
+
 class Histogram:
     """Counts of observations at or below each bound (the last: above all), and their sum, in seconds."""
 
@@ -104,7 +128,7 @@ class Histogram:
 
 @dataclass(slots=True)
 class Counters:
-    """Totals since the node started, except `links`, which holds how many are in each state now."""
+    """Totals since the node started, except `links`, how many are in each state now, and `connections`."""
 
     datagrams_in: int = 0
     bytes_in: int = 0
@@ -116,10 +140,13 @@ class Counters:
     """Runs of equal-sized packets handed to the kernel as one message, and the packets in them."""
     gso_packets: int = 0
     checks_answered: int = 0
+    connections: int = 0
+    """TCP connections that are open now."""
     faults: int = 0
     """Exceptions that had to be contained. Each is a bug."""
     links: Counter[LinkState] = field(default_factory=Counter)
     ends: Counter[LinkEnd] = field(default_factory=Counter)
+    connection_ends: Counter[ConnectionEnd] = field(default_factory=Counter)
     drops: Counter[Drop] = field(default_factory=Counter)
     forward_delay: Histogram = field(default_factory=Histogram)
     """From waking for datagrams to having sent what came of them, once per datagram."""

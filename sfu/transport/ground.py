@@ -5,24 +5,23 @@ from typing import TYPE_CHECKING
 
 from sfu.transport.counters import Counters
 from sfu.transport.settings import NetworkSettings
-from sfu.transport.stun import Address
-from sfu.transport.udp import UdpSockets
+from sfu.transport.sockets import Remote, Sockets
 
 if TYPE_CHECKING:
     from sfu.transport.link import Link
 
 
 class Directory:
-    """Whose a datagram is: links by the ufrags that checks name, and by the addresses checks validated.
+    """Whose a datagram is: links by the ufrags that checks name, and by where validated checks came from.
 
     Links keep their own entries.
     """
 
-    __slots__ = ("by_address", "by_ufrag")
+    __slots__ = ("by_remote", "by_ufrag")
 
     def __init__(self) -> None:
         self.by_ufrag: dict[bytes, Link] = {}
-        self.by_address: dict[Address, Link] = {}
+        self.by_remote: dict[Remote, Link] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +31,4 @@ class Ground:
     settings: NetworkSettings
     counters: Counters
     directory: Directory
-    sockets: UdpSockets
+    sockets: Sockets

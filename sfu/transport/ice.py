@@ -1,7 +1,8 @@
-"""The ICE-lite half of a link: our credentials, and the addresses that a peer's checks have validated.
+"""The ICE-lite half of a link: our credentials, and the remotes that a peer's checks have validated.
 
 Lite, because a node has a known address: it answers checks and makes none (RFC 8445 §2.5). A check that
-has integrity validates the address it came from; one that nominates moves the link there.
+has integrity validates where it came from, a UDP address or a TCP connection; one that nominates moves
+the link there.
 """
 
 import secrets
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sfu.transport.bucket import TokenBucket
+from sfu.transport.connection import Connection
 from sfu.transport.counters import Drop
 from sfu.transport.ground import Ground
-from sfu.transport.stun import Address, Message, role_conflict, success
+from sfu.transport.sockets import Remote
+from sfu.transport.stun import Message, role_conflict, success
 
 if TYPE_CHECKING:
     from sfu.transport.link import Link
@@ -41,8 +44,8 @@ class IceLite:
         self._sockets = ground.sockets
         self._bucket = TokenBucket(ground.settings.checks_per_s, ground.settings.check_burst)
         self._credentials: list[Credentials] = []
-        self._addresses: dict[Address, None] = {}  # the one longest unconfirmed first
-        self.remote: Address | None = None
+        self._remotes: dict[Remote, None] = {}  # the one longest unconfirmed first
+        self.remote: Remote | None = None
         self.restart()
 
     @property
@@ -56,7 +59,7 @@ class IceLite:
         self._keep([*self._credentials[:1], made])
         self._directory.by_ufrag[made.ufrag.encode()] = self._link
 
-    def answer(self, check: Message, ufrag: bytes, source: Address, now: float) -> bool:
+    def answer(self, check: Message, ufrag: bytes, source: Remote, now: float) -> bool:
         """Answer a Binding request that names our `ufrag`; False, and counted, if it gets us nowhere."""
         credentials = next(each for each in self._credentials if each.ufrag.encode() == ufrag)
         password = credentials.password.encode()
@@ -70,25 +73,31 @@ class IceLite:
             return self._drop(Drop.STUN_ROLE_CONFLICT)
         if not self._claim(source, now):
             return self._drop(Drop.STUN_ADDRESS_TAKEN)
-        self._sockets.send(success(check.transaction, source, password), source)
+        address = source.address if isinstance(source, Connection) else source
+        self._sockets.send(success(check.transaction, address, password), source)
         self._counters.checks_answered += 1
         if credentials is self.current:
             self._keep([credentials])
-        if check.use_candidate or self.remote is None:
+        if check.use_candidate or self.remote not in self._remotes:
             self.remote = source
         return True
 
-    def forget(self, address: Address) -> None:
-        """Let go of a validated address."""
-        del self._addresses[address]
-        del self._directory.by_address[address]
+    def forget(self, remote: Remote) -> None:
+        """Let go of a validated address, or of a connection, which is closed.
+
+        If it was `remote`, that stays, for want of another, until the next check.
+        """
+        del self._remotes[remote]
+        del self._directory.by_remote[remote]
+        if isinstance(remote, Connection):
+            remote.close()
 
     def close(self) -> None:
         """Take everything out of the directory. `current` and `remote` can still be read."""
         for each in self._credentials:
             del self._directory.by_ufrag[each.ufrag.encode()]
-        for address in list(self._addresses):
-            self.forget(address)
+        for remote in list(self._remotes):
+            self.forget(remote)
 
     def _keep(self, kept: list[Credentials]) -> None:
         """Make `kept` the credentials that checks may name."""
@@ -97,18 +106,18 @@ class IceLite:
                 del self._directory.by_ufrag[each.ufrag.encode()]
         self._credentials = kept
 
-    def _claim(self, source: Address, now: float) -> bool:
-        """Make `source` an address of this link's, unless it is that of another that is alive."""
-        holder = self._directory.by_address.get(source)
+    def _claim(self, source: Remote, now: float) -> bool:
+        """Make `source` this link's, unless it is a connection of another, or an address of one alive."""
+        holder = self._directory.by_remote.get(source)
         if holder is not None and holder is not self._link:
-            if now - holder.last_heard < self._settings.address_hold_s:
+            if isinstance(source, Connection) or now - holder.last_heard < self._settings.address_hold_s:
                 return False
             holder.ice.forget(source)
-        self._directory.by_address[source] = self._link
-        self._addresses.pop(source, None)
-        self._addresses[source] = None
-        if len(self._addresses) > self._settings.addresses_per_link:
-            self.forget(next(each for each in self._addresses if each != self.remote))
+        self._directory.by_remote[source] = self._link
+        self._remotes.pop(source, None)
+        self._remotes[source] = None
+        if len(self._remotes) > self._settings.addresses_per_link:
+            self.forget(next(each for each in self._remotes if each != self.remote))
         return True
 
     def _drop(self, reason: Drop) -> bool:

@@ -17,11 +17,13 @@ from typing import Protocol
 
 from sfu.rtp.transport_cc import SentPackets
 from sfu.transport.certificate import Certificate
+from sfu.transport.connection import Connection
 from sfu.transport.counters import Drop, LinkEnd, LinkState
 from sfu.transport.dtls import DtlsServer
 from sfu.transport.ground import Ground
 from sfu.transport.ice import IceLite
 from sfu.transport.sctp import DataChannels
+from sfu.transport.sockets import Remote
 from sfu.transport.srtp import Opener, ReceiveBuffer, Sealer
 from sfu.transport.stun import Address, Message
 
@@ -109,8 +111,9 @@ class Link:
 
     @property
     def remote_address(self) -> Address | None:
-        """Where the link sends: the address the peer's checks nominated; None before the first."""
-        return self.ice.remote
+        """Where the link sends, over UDP or TCP: what the peer's checks nominated; None before the first."""
+        remote = self.ice.remote
+        return remote.address if isinstance(remote, Connection) else remote
 
     def restart_ice(self) -> None:
         """Take new credentials. Those in use stay valid until a check confirms the new; DTLS stays up."""
@@ -156,7 +159,7 @@ class Link:
 
     # What the network tells of.
 
-    def receive_check(self, check: Message, ufrag: bytes, source: Address, now: float) -> None:
+    def receive_check(self, check: Message, ufrag: bytes, source: Remote, now: float) -> None:
         """Take a Binding request that names our `ufrag`."""
         before = self.ice.remote
         if not self.ice.answer(check, ufrag, source, now):
@@ -166,7 +169,7 @@ class Link:
             self._sealer.redirect(self._ground.sockets.batch_for(source), source)
 
     def receive_dtls(self, datagram: bytes, now: float) -> None:
-        """Take a DTLS datagram from a validated address."""
+        """Take a DTLS datagram from a validated remote."""
         self._dtls.receive(datagram, now)
 
     def receive_media(self, size: int, now: float) -> None:
@@ -210,7 +213,7 @@ class Link:
 
     def _secured(self, data_channels: bool) -> None:
         ground, remote = self._ground, self.ice.remote
-        assert remote is not None, "DTLS comes from validated addresses; the first of them is the remote"
+        assert remote is not None, "DTLS comes from validated remotes; the first of them is the link's"
         receiving, sending = self._dtls.srtp_sessions()
         self._opener = Opener(receiving, self._buffer, ground.settings.sources_per_link, ground.counters)
         self._sealer.open(sending, ground.sockets.batch_for(remote), remote)

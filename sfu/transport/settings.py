@@ -9,6 +9,8 @@ class NetworkSettings:
 
     port: int = 8082
     """UDP port of both families; 0 lets the kernel choose."""
+    tcp_port: int | None = None
+    """TCP port of both families, for peers whom no UDP reaches; None: the same number, 0: none."""
     bind_v4: str = "0.0.0.0"  # noqa: S104 - a media server listens on every address
     """IPv4 address to listen on; empty for none."""
     bind_v6: str = "::"
@@ -19,12 +21,23 @@ class NetworkSettings:
     send_buffer_bytes: int = 4 << 20
 
     addresses_per_link: int = 8
-    """Validated addresses a link keeps, at least 2; the one longest unconfirmed goes first."""
+    """Validated addresses and TCP connections a link keeps, at least 2.
+
+    The one longest unconfirmed goes first.
+    """
     address_hold_s: float = 5.0
     """For how long after it was last heard a link keeps an address that another link's check claims."""
     checks_per_s: float = 100.0
     check_burst: int = 200
     """Connectivity checks answered per link."""
+
+    tcp_connections: int = 4000
+    tcp_connections_per_address: int = 256
+    """TCP connections at a time; an address is an IPv4 address or an IPv6 /64."""
+    tcp_check_timeout_s: float = 5.0
+    """From accepting a TCP connection to its first check with integrity."""
+    tcp_backlog_bytes: int = 128 << 10
+    """What waits on a TCP connection that the network does not take as fast as it comes; more is dropped."""
 
     handshake_timeout_s: float = 15.0
     """From `Link.start` to a secured link."""

@@ -6,6 +6,7 @@ the socket is written from. Nothing raises for what a peer sent: errors are coun
 """
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
@@ -18,12 +19,9 @@ from sfu.transport.batch import (
     SLOTS,
     STRIDE,
     VECTOR,
-    Batch,
-    Outbox,
     Pointer,
 )
 from sfu.transport.counters import Counters, Drop
-from sfu.transport.stun import Address
 
 MAX_DATAGRAM = 1500
 """The longest datagram we take, in bytes."""
@@ -39,6 +37,32 @@ srtp_protect: Protect = lib.srtp_protect
 srtp_protect_rtcp: Protect = lib.srtp_protect_rtcp
 srtp_unprotect: Protect = lib.srtp_unprotect
 srtp_unprotect_rtcp: Protect = lib.srtp_unprotect_rtcp
+
+
+class PacketOutbox(Protocol):
+    """One peer's packets in a batch, by slot; `location` is what the batch has beside each in `words`."""
+
+    slots: list[int]
+    location: int
+
+
+class PacketBatch(Protocol):
+    """What packets are protected into: `batch.Batch`, which says how, for UDP, `tcp.FrameBatch` for TCP."""
+
+    view: Any
+    slots: list[Pointer]
+    length: Pointer
+    used: int
+    micros: int
+    dirty: list[Any]
+    vectors: memoryview
+    words: memoryview
+
+    def outbox_to(self, remote: Any) -> PacketOutbox:
+        """Return an outbox whose packets go to `remote`."""
+
+    def flush(self) -> None:
+        """Send every packet."""
 
 
 class ReceiveBuffer:
@@ -117,8 +141,8 @@ class Sealer:
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._outbox = Outbox()
-        self._batch: Batch | None = None
+        self._outbox: PacketOutbox
+        self._batch: PacketBatch | None = None
         self._session: Session | None = None
         self._context: Pointer = None
         self._sent: SentPackets | None = None
@@ -149,21 +173,21 @@ class Sealer:
             packet[at + 1] = number & 0xFF
         return srtp_protect(context, packet, length)
 
-    def open(self, session: Session, batch: Batch, destination: Address) -> None:
-        """Begin to send through `batch`, that of the socket of `destination`'s family."""
+    def open(self, session: Session, batch: PacketBatch, remote: object) -> None:
+        """Begin to send through `batch`, that of the socket which reaches `remote`."""
         self._session = session  # owns what `_context` points to
         self._context = session._srtp[0]
         self._batch = batch
-        self._outbox.aim(destination)
+        self._outbox = batch.outbox_to(remote)
 
-    def redirect(self, batch: Batch, destination: Address) -> None:
-        """Send to another address from now on; what was queued still goes to the old one."""
+    def redirect(self, batch: PacketBatch, remote: object) -> None:
+        """Send elsewhere from now on; what was queued still goes to where it was to go."""
         if self._batch is None:
             return
         if self._outbox.slots:
             self._batch.flush()
         self._batch = batch
-        self._outbox.aim(destination)
+        self._outbox = batch.outbox_to(remote)
 
     def shut(self) -> None:
         """Accept nothing more; what was queued is still sent."""

@@ -25,7 +25,6 @@ FILES = [path for path in DEPLOY.rglob("*") if path.is_file() and "__pycache__" 
 SETTING = re.compile(r"PARLEY_[A-Z0-9_]*[A-Z0-9]")
 OWN = {"PARLEY_VERSION"}
 """Of the compose file alone: which image."""
-COMING = {"PARLEY_TURN_URLS", "PARLEY_TURN_SECRET"}
 
 COMMAND = re.compile(r"(?:^|`)parley ([a-z]+)", re.MULTILINE)
 
@@ -33,7 +32,7 @@ COMMAND = re.compile(r"(?:^|`)parley ([a-z]+)", re.MULTILINE)
 def known() -> set[str]:
     commands = (control.command, sfu.command, backup_cli.command, bots.command)
     options = [each for command in commands for each in command.params if isinstance(each, click.Option)]
-    return {str(option.envvar) for option in options} | OWN | COMING
+    return {str(option.envvar) for option in options} | OWN
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(DEPLOY)))

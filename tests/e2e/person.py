@@ -83,6 +83,15 @@ class Arrivals:
     heard_s: list[float]
 
 
+@dataclass(frozen=True)
+class Route:
+    """A way to the node: over which protocol (if it is relayed, that to the relay), and to which address."""
+
+    protocol: str
+    to: str
+    relayed: bool = False
+
+
 class Person:
     """One page of one person. `name` is what the others see."""
 
@@ -131,6 +140,12 @@ class Person:
         """Wait until the page says that it has lost the connection."""
         await self.page.until("() => document.body.dataset.state", accept=lambda now: now == "reconnecting")
         await self.page.until("(mark) => document.querySelector(mark).checkVisibility()", mark("banner"))
+
+    async def goes_by(self, *routes: Route) -> None:
+        """Wait until one of these is the way to the node."""
+        await self.page.until(
+            "() => probe.route()", accept=lambda now: now is not None and Route(**now) in routes
+        )
 
     async def tiles(self) -> list[Tile]:
         """Return all tiles as they are now."""

@@ -239,10 +239,12 @@ async def chromium(
     origin: str,
     filming: Callable[[Sender, Path], Path] = colour_file,
     yielding: int = 0,
+    trusting: str = "",
 ) -> AsyncIterator[Browser]:
     """Run Chromium in the namespace. Its log, its profile and its camera are put into the folder.
 
     `filming` writes what its camera shows. `yielding` is how nice it is to other processes, from 0 to 19.
+    `trusting` is the SHA-256, in base64, of a public key whose certificate is taken whoever signed it.
     """
     camera, microphone = await asyncio.to_thread(filming, sender, folder), folder / "microphone.wav"
     await asyncio.to_thread(tone_file, sender, microphone)
@@ -251,6 +253,7 @@ async def chromium(
         f"--unsafely-treat-insecure-origin-as-secure={origin}",
         f"--use-file-for-fake-video-capture={camera}",
         f"--use-file-for-fake-audio-capture={microphone}",
+        f"--ignore-certificate-errors-spki-list={trusting}",
     ]
     wanted = {"webSocketUrl": True, "goog:chromeOptions": {"binary": "/usr/bin/chromium", "args": arguments}}
     argv = namespace.command("nice", "-n", str(yielding), "chromedriver", "--port=0")

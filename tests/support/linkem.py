@@ -59,7 +59,7 @@ class Conditions:
     picture_ms: float = 0.0
 
     def delay_of(self, packet: bytes) -> float:
-        """Return the delay of an IPv4 packet in ms, jitter apart."""
+        """Return the delay of a packet in ms, jitter apart."""
         match _payload_type(packet):
             case None:
                 return self.delay_ms
@@ -70,8 +70,8 @@ class Conditions:
 
 
 def _payload_type(packet: bytes) -> int | None:
-    """Return the payload type of an RTP packet; None if it is something else (RFC 7983, RFC 5761)."""
-    rtp = 4 * (packet[0] & 15) + 8 if packet else 0
+    """Return the payload type of RTP over IPv4; None if it is something else (RFC 7983, RFC 5761)."""
+    rtp = 4 * (packet[0] & 15) + 8 if packet and packet[0] >> 4 == 4 else 0
     if len(packet) < rtp + 12 or packet[9] != socket.IPPROTO_UDP or packet[rtp] >> 6 != 2:
         return None
     payload_type = packet[rtp + 1] & 0x7F

@@ -97,6 +97,20 @@
     });
   }
 
+  // The way to the node that is in use, or null: whether it goes through a relay, the protocol (that to the
+  // relay, if it does), and the address of its end. Firefox marks the pair, Chromium names it.
+  async function route() {
+    const stats = await connections.at(-1).getStats();
+    const all = [...stats.values()];
+    const named = all.find(({ selectedCandidatePairId }) => selectedCandidatePairId);
+    const pair = named ? stats.get(named.selectedCandidatePairId) : all.find(({ selected }) => selected);
+    if (!pair) return null;
+    const near = stats.get(pair.localCandidateId);
+    const relayed = near.candidateType === "relay";
+    const protocol = near.relayProtocol || near.protocol;
+    return { relayed, protocol, to: stats.get(pair.remoteCandidateId).address };
+  }
+
   // Why a click in the middle of the element would not reach it; "" if it would.
   function obstacle(selector) {
     const element = document.querySelector(selector);
@@ -144,5 +158,5 @@
   }
 
   if (settings.camera && navigator.mediaDevices) camera(settings.camera);
-  window.probe = { connections, colour, live, tones, arrivals, obstacle };
+  window.probe = { connections, colour, live, tones, arrivals, route, obstacle };
 }

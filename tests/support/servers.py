@@ -17,6 +17,7 @@ from tests.support.processes import Process
 from tests.support.waiting import until
 
 CONTROL_PORT, NODE_PORT, MEDIA_PORT = 8080, 8081, 8082
+START_DEADLINE_S = 120.0
 PORTS_APART = 100
 """From the ports of one node to those of the next."""
 UNMEASURED = {"PARLEY_SFU_MAX_CPU": "100", "PARLEY_SFU_MAX_LAG_S": "100"}
@@ -105,8 +106,13 @@ class Service:
 
 
 @asynccontextmanager
-async def service(network: Network, folder: Path, *, nodes: int = 1) -> AsyncIterator[Service]:
-    """Run control and nodes in the network's server namespace; their data and logs go to the folder."""
+async def service(
+    network: Network, folder: Path, *, nodes: int = 1, **settings: str
+) -> AsyncIterator[Service]:
+    """Run control and nodes in the network's server namespace; their data and logs go to the folder.
+
+    `settings` are environment variables that they get besides those they need.
+    """
     data = folder / "data"
     ensure_secrets(data)
     env = {
@@ -115,6 +121,7 @@ async def service(network: Network, folder: Path, *, nodes: int = 1) -> AsyncIte
         "PARLEY_CONTROL_URL": f"http://127.0.0.1:{CONTROL_PORT}",
         "PARLEY_SFU_ADVERTISE": network.address,
         **UNMEASURED,
+        **settings,
     }
     origin = f"http://{network.address}:{CONTROL_PORT}"
     with ExitStack() as closing:
@@ -153,4 +160,5 @@ async def _ready(process: Process, client: aiohttp.ClientSession, url: str) -> N
         except aiohttp.ClientConnectionError as error:
             return f"{error}, alive: {process.alive()}"
 
-    await until(f"{url} answers", answer, accept=lambda said: said.startswith("200 "))
+    answered = f"{url} answers"
+    await until(answered, answer, accept=lambda said: said.startswith("200 "), deadline_s=START_DEADLINE_S)

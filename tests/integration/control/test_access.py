@@ -67,6 +67,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/objects/{grant}"): Rule(403, {}),
     ("GET", "/objects/{grant}"): Rule(403, {}),
     ("GET", "/api/meetings/{code}/people"): Rule(200, MEMBERS),
+    ("GET", "/api/meetings/{code}/ice-servers"): Rule(200, MEMBERS),
     ("GET", "/api/meetings/{code}/events"): Rule(
         400, MEMBERS
     ),  # 400: allowed, but no WebSocket was asked for

@@ -39,6 +39,7 @@ async def test_an_account_gets_a_ticket(control: Control) -> None:
         "room": meeting["id"],
         "name": "Bob",
         "is_host": False,
+        "ice_servers": [],
         "access_token": None,
     }
     ticket = opened(control, joined)

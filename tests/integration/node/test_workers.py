@@ -20,6 +20,7 @@ from sfu.contract import signals
 from sfu.contract.ticket import LIFETIME_S, Ticket, sign
 from sfu.node.settings import Settings
 from sfu.node.workers import workers_of
+from sfu.transport.settings import NetworkSettings
 from tests.integration.node.client import Client
 from tests.support.ports import free_ports, free_run
 from tests.support.processes import Process
@@ -31,6 +32,12 @@ def test_workers_have_ports_and_names_of_their_own() -> None:
     assert (first.node_id, first.media_port, first.internal_port) == ("a-1", 8082, 180)
     assert (second.node_id, second.media_port, second.internal_port) == ("a-2", 8083, 181)
     assert second.internal_url == "http://10.0.0.7:181"
+
+
+@pytest.mark.parametrize(("setting", "ports"), [(None, [8082, 8083]), (443, [443, 444]), (0, [0, 0])])
+def test_workers_take_media_over_tcp_at_ports_of_their_own(setting: int | None, ports: list[int]) -> None:
+    settings = Settings(network=NetworkSettings(tcp_port=setting))
+    assert [worker.media_tcp_port for worker in workers_of(settings, 2)] == ports
 
 
 @dataclass

@@ -217,23 +217,65 @@ class Client:
     def _read(self, udp: socket.socket) -> None:
         with suppress(BlockingIOError):
             while True:
-                data = udp.recv(4096)
-                if data[0] < 4:
-                    self.answers.append(stun.parse_message(data))
-                elif data[0] < 64:
-                    self.record_sizes.append(len(data))
-                    if self.lose_records:
-                        self.lose_records -= 1
-                    else:
-                        self._records.put_nowait(data)
-                else:
-                    self.srtp.append(data)
+                self.hear(udp.recv(4096))
+
+    def hear(self, data: bytes) -> None:
+        """Take a datagram of the node's."""
+        if data[0] < 4:
+            self.answers.append(stun.parse_message(data))
+        elif data[0] < 64:
+            self.record_sizes.append(len(data))
+            if self.lose_records:
+                self.lose_records -= 1
+            else:
+                self._records.put_nowait(data)
+        else:
+            self.srtp.append(data)
 
     async def _recv(self) -> bytes:
         return await self._records.get()
 
     async def _send(self, data: bytes) -> None:
         self.say(data)
+
+
+def frame(datagram: bytes) -> bytes:
+    """Return a datagram as it goes over TCP (RFC 4571)."""
+    return struct.pack("!H", len(datagram)) + datagram
+
+
+class TcpClient(Client):
+    """The same over TCP: `udp` is a connection to the node's TCP port."""
+
+    def bind(self) -> socket.socket:
+        tcp = socket.create_connection((self.node[0], self.network.tcp_port), PATIENCE_S)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tcp.setblocking(False)
+        self.stream = bytearray()
+        self.ended = False
+        asyncio.get_running_loop().add_reader(tcp, self._read, tcp)
+        return tcp
+
+    def say(self, datagram: bytes) -> None:
+        self.udp.sendall(frame(datagram))
+
+    def _read(self, tcp: socket.socket) -> None:
+        try:
+            read = tcp.recv(65536)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            read = b""
+        if not read:
+            self.ended = True
+            asyncio.get_running_loop().remove_reader(tcp)
+        self.stream += read
+        while len(self.stream) >= 2 and len(self.stream) - 2 >= (
+            size := self.stream[0] << 8 | self.stream[1]
+        ):
+            datagram = bytes(self.stream[2 : 2 + size])
+            del self.stream[: 2 + size]
+            self.hear(datagram)
 
 
 def rtp(sequence: int, payload: bytes = b"payload", ssrc: int = 0x1234) -> bytes:

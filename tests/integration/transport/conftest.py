@@ -8,7 +8,7 @@ import pytest
 from sfu.transport.certificate import Certificate
 from sfu.transport.network import Network
 from sfu.transport.settings import NetworkSettings
-from tests.integration.transport.client import Client, Listener, Pair, until
+from tests.integration.transport.client import Client, Listener, Pair, TcpClient, until
 
 OpenNetwork = Callable[..., Awaitable[Network]]
 Connect = Callable[..., Awaitable[Pair]]
@@ -47,10 +47,12 @@ async def connect() -> AsyncIterator[Connect]:
     """Connect a client to a network; it vanishes in the end if it has not closed."""
     clients: list[Client] = []
 
-    async def connect_one(network: Network, *, data: bool = False, **options: object) -> Pair:
+    async def connect_one(
+        network: Network, *, data: bool = False, tcp: bool = False, **options: object
+    ) -> Pair:
         listener = Listener()
         link = network.create_link(listener)
-        client = Client(network, host=str(options.pop("host", "127.0.0.1")))
+        client = (TcpClient if tcp else Client)(network, host=str(options.pop("host", "127.0.0.1")))
         clients.append(client)
         pair = Pair(network, link, listener, client)
         await client.check(link)

@@ -349,7 +349,7 @@ class TestNetwork:
     async def test_advertises_its_port(self, network: Network) -> None:
         made = network.candidates(loopback=True)
         assert "127.0.0.1" in [each.address for each in made]
-        assert {each.port for each in made} == {network.port}
+        assert {each.port for each in made} == {network.port, network.tcp_port}
 
     async def test_one_family_alone(self, open_network: OpenNetwork, connect: Connect) -> None:
         only_v4 = await open_network(bind_v6="")

@@ -12,7 +12,7 @@ from tests.integration.transport.client import Listener, until
 
 def answer(offer: str, network: Network, link: Link, host: str) -> str:
     """Accept the offer's m-lines as they are, ICE-lite and passive."""
-    [candidate] = [each for each in network.candidates(loopback=True) if each.address == host]
+    candidate = next(each for each in network.candidates(loopback=True) if each.address == host)
     shared = [
         f"c=IN IP4 {host}" if "." in host else f"c=IN IP6 {host}",
         f"a=ice-ufrag:{link.ufrag}",

@@ -61,6 +61,8 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
             "PARLEY_MAX_BODY": "2048",
             "PARLEY_METRICS_FROM": "",
             "PARLEY_SOCKET_ORIGINS": "https://app.example.org, http://localhost:3000/",
+            "PARLEY_TURN_URLS": "turn:[2001:db8::1]:3478?transport=udp, turns:turn.example.org",
+            "PARLEY_TURN_SECRET": "hush",
             "PARLEY_LOG_LEVEL": "warning",
         },
     )
@@ -68,6 +70,8 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
     assert (found.port, found.data) == (9000, Path("/srv/parley"))
     assert found.public_url == URL("https://meet.example.org")
     assert found.socket_origins == (URL("https://app.example.org"), URL("http://localhost:3000"))
+    assert found.turn_urls == ("turn:[2001:db8::1]:3478?transport=udp", "turns:turn.example.org")
+    assert "hush" not in repr(found)
     assert found.rates.join_per_address == Rate(5, 2.5)
     assert found.limits.body_bytes == 2048
     assert found.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
@@ -100,6 +104,10 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
         ["--smtp-url", "smtp://parley:hush@host:port", "--mail-from", "parley@example.org"],
         ["--smtp-url", "smtp://parley:hush@host"],
         ["--smtp-url", "smtp://parley:hush@host", "--mail-from", "parley@example.org"],
+        ["--turn-urls", "turn:turn.example.org"],
+        ["--turn-secret", "hush"],
+        ["--turn-secret", "hush", "--turn-urls", "https://turn.example.org"],
+        ["--turn-secret", "hush", "--turn-urls", "turn:a.example.org,turn:b.example.org?transport=tls"],
         ["--meeting-reminder-s", "-1"],
         ["--mail-from", "parley"],
         ["--mail-from", "a@example.org, b@example.org"],

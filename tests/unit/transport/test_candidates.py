@@ -28,7 +28,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def addresses(*setting: str, loopback: bool = False, families: tuple[int, ...] = (4, 6)) -> list[str]:
-    return [each.address for each in candidates(setting, 5000, loopback=loopback, families=families)]
+    return [each.address for each in candidates(setting, 5000, 0, loopback=loopback, families=families)]
 
 
 def test_global_and_private_ones_each_once(machine: list[str]) -> None:
@@ -58,11 +58,20 @@ def test_a_setting_that_is_no_address_is_refused() -> None:
 
 
 def test_priorities_fall_and_foundations_differ(machine: list[str]) -> None:
-    made = candidates((), 5000, loopback=True, families=(4, 6))
+    made = candidates((), 5000, 443, loopback=True, families=(4, 6))
     assert len({each.priority for each in made}) == len({each.foundation for each in made}) == len(made)
     v4 = [each.priority for each in made if "." in each.address]
     assert v4 == sorted(v4, reverse=True)
     assert all(0 < each.priority < 2**31 for each in made)
+
+
+def test_over_tcp_they_are_the_same_and_come_after_all_over_udp(machine: list[str]) -> None:
+    made = candidates((), 5000, 443, loopback=False, families=(4, 6))
+    udp, tcp = made[: len(made) // 2], made[len(made) // 2 :]
+    assert [each.address for each in udp] == [each.address for each in tcp] == addresses()
+    assert {(each.protocol, each.port) for each in udp} == {("udp", 5000)}
+    assert {(each.protocol, each.port) for each in tcp} == {("tcp", 443)}
+    assert min(each.priority for each in udp) > max(each.priority for each in tcp)
 
 
 def test_this_machine_has_some() -> None:

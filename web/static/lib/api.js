@@ -21,7 +21,7 @@ import { ParleyError } from "./errors.js";
  *   seconds: number, stays: number}} Attendee
  * @typedef {{items: Attendee[], complete: boolean}} Attended
  * @typedef {{ticket: string, signal_url: string, node: string, peer: string, room: string, name: string, is_host: boolean,
- *   access_token: string | null}} Entry permission to enter a meeting's room on its node
+ *   ice_servers: import("./relays.js").IceServer[], access_token: string | null}} Entry permission to enter a meeting's room on its node
  * @typedef {{id: string, name: string, type: string, size: number}} Attachment a file; `size` in bytes
  * @typedef {{id: string, url: string, fields: Record<string, string>, expires_at: string}} UploadForm
  *   where a file goes: `fields` and then the file as `file`, POSTed to `url`
@@ -152,6 +152,12 @@ export class Api {
     const entry = await this.#call("POST", `${meetingPath(code)}/join`, who);
     if (entry.access_token) this.#token = entry.access_token;
     return entry;
+  }
+
+  /** The relays for who is in the call. @param {string} code @returns {Promise<import("./relays.js").IceServer[]>} */
+  async iceServers(code) {
+    const { ice_servers } = await this.#call("GET", `${meetingPath(code)}/ice-servers`);
+    return ice_servers;
   }
 
   /** Newest first. @param {string} code @param {string | null} [cursor] @returns {Promise<Page<Message>>} */

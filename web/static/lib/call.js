@@ -55,6 +55,7 @@ const PASSING_STATUSES = new Set([429, 500, 502, 503, 504]);
 /** @extends {Emitter<CallEvents>} */
 export class Call extends Emitter {
   #enterRoom;
+  #relays;
   /** @type {State} */
   #state = "idle";
   /** @type {Place | null} */
@@ -80,10 +81,14 @@ export class Call extends Emitter {
   /** This peer's id. @type {string | null} */
   peer = null;
 
-  /** @param {(back: Return) => Promise<Entry>} enterRoom gets a new ticket */
-  constructor(enterRoom) {
+  /**
+   * @param {(back: Return) => Promise<Entry>} enterRoom gets a new ticket
+   * @param {import("./relays.js").Relays} relays for the way to the node
+   */
+  constructor(enterRoom, relays) {
     super();
     this.#enterRoom = enterRoom;
+    this.#relays = relays;
     this.link.on("lost", (error) => this.#break(error));
     this.link.on("refused", (error) => this.emit("refused", error));
   }
@@ -187,10 +192,13 @@ export class Call extends Emitter {
       this.#break = resolve;
     });
     const entry = this.#place && !this.#isUnreachable ? null : await this.#ask();
+    if (entry) this.#relays.take(entry.ice_servers);
+    const iceServers = await this.#relays.current();
     this.#assertGoingOn();
     const place = this.#place;
     const iceRestart = place !== null && this.link.usable;
-    if (!iceRestart) this.link.renew();
+    if (iceRestart) this.link.relayBy(iceServers);
+    else this.link.renew(iceServers);
     const url = /** @type {string} */ (place?.signal_url ?? entry?.signal_url);
     const permission = place ? { resume: place.resume } : { ticket: entry?.ticket };
     const greet = (/** @type {import("./link.js").Offer} */ { sdp, tracks }) =>

@@ -46,7 +46,7 @@ export class Slot {
 
 /** @extends {Emitter<ConnectionEvents>} */
 export class Connection extends Emitter {
-  #pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  #pc;
   /** @type {Map<Source, Sending>} */
   #sending = new Map();
   /** @type {Record<"reliable" | "lossy", RTCDataChannel>} */
@@ -56,8 +56,10 @@ export class Connection extends Emitter {
   /** @type {Slot[]} */
   slots = [];
 
-  constructor() {
+  /** @param {RTCIceServer[]} iceServers relays, where nothing else leads to the node */
+  constructor(iceServers) {
     super();
+    this.#pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
     this.#channels = {
       reliable: this.#channel("reliable", {}),
       lossy: this.#channel("lossy", { ordered: false, maxRetransmits: 0 }),
@@ -101,6 +103,11 @@ export class Connection extends Emitter {
       if (!publications.has(source) && sending.retire()) changed = true;
     }
     return changed;
+  }
+
+  /** Use these relays from the next ICE restart on. @param {RTCIceServer[]} iceServers */
+  relayBy(iceServers) {
+    this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
   }
 
   /** Have at least so many video slots. @param {number} count @returns {boolean} whether some were added */

@@ -22,8 +22,8 @@ export const SENTENCES = Object.freeze({
   offline: "The server cannot be reached. Check your network; then try again.",
   node_unreachable: "The media server cannot be reached. Check your network, or try again in a moment.",
   link_failed:
-    "No media connection could be made: a firewall may block UDP. Try another network, or ask who runs it " +
-    "to allow UDP to this server.",
+    "No media connection could be made: a firewall may be in the way. Try another network, or ask who runs " +
+    "it to allow UDP or TCP to this server.",
   webrtc_missing: "This browser cannot make calls. Use a current Chrome, Edge, Firefox or Safari.",
   left: "You left the meeting.",
   link_lost: "The connection was lost.",

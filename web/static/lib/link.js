@@ -94,10 +94,15 @@ export class Link extends Emitter {
 
   // --- for the call ------------------------------------------------------------------------------
 
-  /** Begin anew with a fresh PeerConnection. */
-  renew() {
+  /** Go by these relays, if by any, after the next ICE restart. @param {RTCIceServer[]} iceServers */
+  relayBy(iceServers) {
+    this.#connection?.relayBy(iceServers);
+  }
+
+  /** Begin anew with a fresh PeerConnection. @param {RTCIceServer[]} iceServers relays it may go by */
+  renew(iceServers) {
     this.close();
-    const connection = new Connection();
+    const connection = new Connection(iceServers);
     connection.on("data", (delivery) => this.emit("data", delivery));
     connection.on("state", (state) => {
       if (state === "disconnected" || state === "failed") {

@@ -23,6 +23,7 @@ import { Feed } from "./feed.js";
 import { LocalMedia } from "./local.js";
 import { TabMemory } from "./memory.js";
 import { Playout } from "./playout.js";
+import { Relays } from "./relays.js";
 
 /** @typedef {import("./api.js").MeetingInfo} MeetingInfo */
 
@@ -51,7 +52,7 @@ export class Meeting extends Emitter {
     this.#memory = memory;
     this.#feed = new Feed(api, code);
     this.local = new LocalMedia();
-    this.call = new Call((back) => this.#enter(back));
+    this.call = new Call((back) => this.#enter(back), new Relays(() => api.iceServers(code)));
     this.playout = new Playout(this.call);
     this.chat = new Chat(api, code, this.#feed, () => this.author);
     this.attendance = new Attendance(api, code, this.#feed);

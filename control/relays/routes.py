@@ -1,0 +1,35 @@
+"""New credentials for relays, over HTTP: the first come with the ticket."""
+
+from aiohttp import web
+
+from control.edge.body import answer
+from control.edge.endpoint import Endpoint, Who
+from control.people.members import Members
+from control.refusals import Reason, Refused
+from control.relays.schema import IceServers
+from control.relays.service import Relays
+from control.scopes import Scope
+
+
+class RelayRoutes:
+    """The route of relays."""
+
+    def __init__(self, relays: Relays, members: Members) -> None:
+        self._relays = relays
+        self._members = members
+
+    def table(self) -> list[Endpoint]:
+        """Return the endpoint."""
+        path = "/api/meetings/{code}/ice-servers"
+        return [
+            Endpoint("GET", path, self.list, Who.MEMBER, Scope.MEETINGS_JOIN)
+            .gives(IceServers)
+            .refuses(Reason.MEETING_ENDED, Reason.MEETING_CANCELLED)
+        ]
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Give out new credentials for the TURN servers to somebody in the call; members only."""
+        meeting, author = await self._members.admit(request)
+        if meeting.over is not None:
+            raise Refused(meeting.over)
+        return answer(IceServers(ice_servers=self._relays.for_user(author.id)))
