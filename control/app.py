@@ -65,7 +65,14 @@ def _serve_people(app: web.Application, ground: Ground) -> None:
     app.router.add_routes(PageRoutes(ground.shards, common.tokens, common.lookup).table())
     agenda = ground.agenda
     app.router.add_routes(MailRoutes(ground.shards, agenda.invitations, agenda.mail_tokens).table())
-    rules = Rules(ground.shards, common.members, common.posting, ground.settings.limits, ground.metrics)
+    rules = Rules(
+        shards=ground.shards,
+        members=common.members,
+        posting=common.posting,
+        connects=ground.buckets("connect", ground.settings.rates.connect_per_address),
+        limits=ground.settings.limits,
+        metrics=ground.metrics,
+    )
     socket_io = SocketIoRoutes(
         rules, ground.outbox.events, common.sockets, common.tokens, ground.settings, ground.clock
     )

@@ -22,6 +22,9 @@ class Metrics:
         self.hints = self._counter(
             "hints", "Events told to and by other replicas over Redis, by outcome.", "outcome"
         )
+        self.unshared_limits = self._counter(
+            "unshared_limits", "Requests limited by this process alone, as Redis did not answer."
+        )
         self.sockets = self._gauge("event_sockets", "Open event WebSockets and Socket.IO connections.")
         self.sockets_closed = self._counter(
             "event_sockets_closed", "Of these those closed by us, by reason.", "reason"

@@ -24,7 +24,6 @@ from control.meetings.lookup import Lookup
 from control.meetings.routes import Making, MeetingRoutes
 from control.people.members import Members
 from control.people.routes import PeopleRoutes
-from control.rates import Buckets, Rate
 from control.recordings.routes import RecordingRoutes
 from control.webhooks.routes import WebhookRoutes
 from control.webhooks.targets import targets_of
@@ -46,18 +45,19 @@ class Common:
 def common_of(ground: Ground) -> Common:
     """Return what the slices share."""
     settings, clock, shards = ground.settings, ground.clock, ground.shards
-    rates, limits = settings.rates, settings.limits
+    rates, limits, buckets = settings.rates, settings.limits, ground.buckets
     tokens = AccessTokens(
         ground.secrets.session, clock, account_s=settings.access_token_s, guest_s=settings.guest_token_s
     )
-    access, lookup = Access(tokens), Lookup(shards, Buckets(rates.guess_per_address, clock))
+    access, lookup = Access(tokens), Lookup(shards, buckets("guess", rates.guess_per_address))
+    posts = buckets("chat", rates.chat_per_author)
     return Common(
         tokens=tokens,
         access=access,
         keys=ApiKeys(clock, limits.api_keys_each),
         lookup=lookup,
         members=Members(shards, lookup, access),
-        posting=Posting(shards, ground.chat, ground.files.attachments, Buckets(rates.chat_per_author, clock)),
+        posting=Posting(shards, ground.chat, ground.files.attachments, posts),
         sockets=Sockets(limits, ground.metrics),
     )
 
@@ -71,21 +71,23 @@ def endpoints(ground: Ground, common: Common) -> list[Endpoint]:
 def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyRoutes, WebhookRoutes]:
     settings, first = ground.settings, ground.shards.first
     accounts = Accounts(ground.clock, ground.secrets.session, refresh_s=settings.refresh_token_s)
-    limits = AccountLimits(settings.rates, ground.clock)
+    limits = AccountLimits(settings.rates, ground.buckets)
     targets, secret = targets_of(settings), ground.secrets.session
-    creations = _buckets(ground, settings.rates.create_per_account)
+    keys = ground.buckets("keys", settings.rates.key_per_account)
+    webhooks = ground.buckets("webhooks", settings.rates.create_per_account)
     return (
         AccountRoutes(first, accounts, ground.passwords, common.tokens, common.access, limits),
-        ApiKeyRoutes(first, common.keys, common.access, _buckets(ground, settings.rates.key_per_account)),
-        WebhookRoutes(first, ground.outbox.webhooks, targets, common.access, secret, creations),
+        ApiKeyRoutes(first, common.keys, common.access, keys),
+        WebhookRoutes(first, ground.outbox.webhooks, targets, common.access, secret, webhooks),
     )
 
 
 def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, InvitationRoutes, JoinRoutes]:
     settings, clock, shards, rates = ground.settings, ground.clock, ground.shards, ground.settings.rates
     joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s)
-    making = Making(_buckets(ground, rates.create_per_account), Idempotency(clock, settings.idempotency_s))
-    joins, lookup, access = _buckets(ground, rates.join_per_address), common.lookup, common.access
+    creations = ground.buckets("meetings", rates.create_per_account)
+    making = Making(creations, Idempotency(clock, settings.idempotency_s))
+    joins, lookup, access = ground.buckets("join", rates.join_per_address), common.lookup, common.access
     return (
         MeetingRoutes(shards, ground.agenda.meetings, Lists(shards, clock), lookup, access, making),
         InvitationRoutes(shards, ground.agenda.invitations, lookup, access),
@@ -97,8 +99,8 @@ def _inside_meetings(
     ground: Ground, common: Common
 ) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes]:
     shards, members, rates, files = ground.shards, common.members, ground.settings.rates, ground.files
-    uploads = _buckets(ground, rates.upload_per_author)
-    downloads = _buckets(ground, rates.download_per_author)
+    uploads = ground.buckets("upload", rates.upload_per_author)
+    downloads = ground.buckets("download", rates.download_per_author)
     return (
         ChatRoutes(shards, common.posting, members),
         AttachmentRoutes(shards, files.attachments, members, uploads, downloads),
@@ -106,7 +108,3 @@ def _inside_meetings(
         PeopleRoutes(shards, members, ground.clock, ground.settings.limits.stays),
         EventRoutes(ground.outbox.events, members, common.sockets),
     )
-
-
-def _buckets(ground: Ground, rate: Rate) -> Buckets:
-    return Buckets(rate, ground.clock)

@@ -17,6 +17,7 @@ from control.metrics import Metrics
 from control.people import store as people
 from control.people.members import Members
 from control.people.service import person_of
+from control.rates.port import Buckets
 from control.refusals import Reason, Refused, invalid
 from control.settings import Limits
 from control.shards.shards import Shards
@@ -32,11 +33,12 @@ Doer = Callable[[Connection, Member, object], Awaitable[Acknowledgement]]
 
 @dataclass(frozen=True)
 class Rules:
-    """What HTTP's routes go by, too."""
+    """What HTTP's routes go by, too; and `connects`, how often an address may connect."""
 
     shards: Shards
     members: Members
     posting: Posting
+    connects: Buckets
     limits: Limits
     metrics: Metrics
 

@@ -14,7 +14,7 @@ from socketio.exceptions import ConnectionRefusedError as Rejection
 from control.accounts.tokens import AccessTokens, Grant
 from control.edge.body import fit
 from control.events.sockets import Sockets
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason, Refused
 from control.socket_io.answering import Acknowledgement, Answering
 from control.socket_io.connection import Connection, Member
@@ -75,7 +75,7 @@ class Hearing:
             return
         async with connection.turn:  # requests of long polling may overtake one another
             try:
-                self._messages.take(wire_id)
+                await self._messages.take(wire_id)
                 await connection.wire.room()
                 if not connection.parting:
                     await self._inner["message"](wire_id, _text(data))

@@ -5,7 +5,7 @@ import jwt
 import pytest
 from yarl import URL
 
-from control.rates import Rate
+from control.rates.port import Rate
 from control.settings import Limits
 from tests.integration.control.conftest import PLENTY, Start
 from tests.integration.control.harness import PASSWORD, Control

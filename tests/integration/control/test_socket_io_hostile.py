@@ -14,7 +14,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from control.accounts.tokens import ACCOUNT, GUEST, ISSUER
-from control.rates import Rate
+from control.rates.port import Rate
 from control.settings import Limits, Rates
 from control.socket_io import connections
 from tests.integration.control.conftest import Start
