@@ -1,7 +1,6 @@
 """What everything stands on: the parts that the settings choose, made once at the start."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from control.accounts.passwords import Passwords
 from control.agenda import Agenda, Mailing, agenda
@@ -9,32 +8,20 @@ from control.chat.service import Chat
 from control.clock import Clock
 from control.database import Database
 from control.events.fanout import Fanout
-from control.events.relay import Relay
 from control.events.service import Events
 from control.files import Files
 from control.invitations.tokens import MailTokens
 from control.jobs.service import Jobs
 from control.keys import Secrets, ensure_secrets, load_secrets
+from control.loop import Loop
 from control.metrics import Metrics
 from control.nodes.commands import Commands
 from control.outbox import Outbox
-from control.rates.local import LocalBuckets
-from control.rates.port import Buckets, MakeBuckets, Rate
-from control.rates.shared import Levels, SharedBuckets
+from control.replicas import Replicas, alone, together
 from control.settings import Settings
 from control.shards.shards import Shards
 from control.webhooks.service import Webhooks
 from control.webhooks.subscribers import Subscribers
-
-
-class Loop(Protocol):
-    """Something that goes on in the background."""
-
-    async def run(self) -> None:
-        """Go on until stopped."""
-
-    def stop(self) -> None:
-        """Let `run` end after what it is doing."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +34,7 @@ class Ground:
     metrics: Metrics
     shards: Shards
     fanout: Fanout
-    relay: Relay | None
-    levels: Levels | None
-    buckets: MakeBuckets
+    replicas: Replicas
     subscribers: Subscribers
     passwords: Passwords
     files: Files
@@ -59,7 +44,7 @@ class Ground:
 
     def loops(self) -> list[Loop]:
         """Return what the parts do in the background."""
-        return [loop for loop in (self.subscribers, self.relay, self.levels) if loop is not None]
+        return [self.subscribers, *self.replicas.loops]
 
     async def prepare(self) -> None:
         """Make the parts ready for use. Raises `Unreachable`."""
@@ -77,20 +62,21 @@ class Ground:
 def ground_of(settings: Settings, clock: Clock) -> Ground:
     """Return the parts. Secrets that are missing are made; nothing is connected yet."""
     ensure_secrets(settings.data)
-    secrets, relay, levels = load_secrets(settings.data), None, None
+    secrets = load_secrets(settings.data)
     limits, metrics, shards = settings.limits, Metrics(), shards_of(settings)
     fanout = Fanout(limits.event_outbox)
     if settings.redis_url:
-        relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
-        levels = Levels(settings.redis_url, secrets.cluster, metrics)
-    buckets = buckets_of(levels, clock)
+        replicas = together(settings.redis_url, secrets.cluster, clock, shards, fanout, metrics)
+    else:
+        replicas = alone(clock, shards, fanout)
     jobs, subscribers = Jobs(clock), Subscribers(shards.first)
     webhooks = Webhooks(jobs, subscribers, clock, limits.webhooks_each)
-    announce, files = (relay or fanout).announce, Files(settings, clock, secrets, metrics)
-    events = Events(shards, fanout, announce, webhooks.follow, limits.event_history)
+    files = Files(settings, clock, secrets, metrics)
+    events = Events(shards, fanout, replicas.announce, webhooks.follow, limits.event_history)
     outbox = Outbox(events, Commands(clock), jobs, webhooks)
     chat = Chat(clock, events, files.attachments)
-    mailing = Mailing(MailTokens(secrets.session), buckets("invite", settings.rates.invite_per_host))
+    mails = replicas.buckets("invite", settings.rates.invite_per_host)
+    mailing = Mailing(MailTokens(secrets.session), mails)
     return Ground(
         settings=settings,
         clock=clock,
@@ -98,9 +84,7 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
         metrics=metrics,
         shards=shards,
         fanout=fanout,
-        relay=relay,
-        levels=levels,
-        buckets=buckets,
+        replicas=replicas,
         subscribers=subscribers,
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
         files=files,
@@ -108,15 +92,6 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
         chat=chat,
         agenda=agenda(settings, clock, mailing, shards, outbox, chat),
     )
-
-
-def buckets_of(levels: Levels | None, clock: Clock) -> MakeBuckets:
-    """Return what makes buckets: of this process, or in common with others where there are `levels`."""
-
-    def make(name: str, rate: Rate) -> Buckets:
-        return LocalBuckets(rate, clock) if levels is None else SharedBuckets(levels, name, rate, clock)
-
-    return make
 
 
 def shards_of(settings: Settings) -> Shards:

@@ -6,6 +6,7 @@ from control.accounts.access import Access
 from control.accounts.routes import AccountLimits, AccountRoutes
 from control.accounts.service import Accounts
 from control.accounts.tokens import AccessTokens
+from control.api_keys.admission import Admission
 from control.api_keys.routes import ApiKeyRoutes
 from control.api_keys.service import ApiKeys
 from control.attachments.routes import AttachmentRoutes
@@ -36,6 +37,7 @@ class Common:
     tokens: AccessTokens
     access: Access
     keys: ApiKeys
+    admission: Admission
     lookup: Lookup
     members: Members
     posting: Posting
@@ -45,16 +47,19 @@ class Common:
 def common_of(ground: Ground) -> Common:
     """Return what the slices share."""
     settings, clock, shards = ground.settings, ground.clock, ground.shards
-    rates, limits, buckets = settings.rates, settings.limits, ground.buckets
+    rates, limits, buckets = settings.rates, settings.limits, ground.replicas.buckets
     tokens = AccessTokens(
         ground.secrets.session, clock, account_s=settings.access_token_s, guest_s=settings.guest_token_s
     )
-    access, lookup = Access(tokens), Lookup(shards, buckets("guess", rates.guess_per_address))
+    access = Access(tokens, ground.replicas.credentials)
+    lookup = Lookup(shards, buckets("guess", rates.guess_per_address))
+    keys = ApiKeys(clock, limits.api_keys_each, ground.replicas.credentials.end)
     posts = buckets("chat", rates.chat_per_author)
     return Common(
         tokens=tokens,
         access=access,
-        keys=ApiKeys(clock, limits.api_keys_each),
+        keys=keys,
+        admission=Admission(shards.first, keys, access),
         lookup=lookup,
         members=Members(shards, lookup, access),
         posting=Posting(shards, ground.chat, ground.files.attachments, posts),
@@ -70,11 +75,16 @@ def endpoints(ground: Ground, common: Common) -> list[Endpoint]:
 
 def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyRoutes, WebhookRoutes]:
     settings, first = ground.settings, ground.shards.first
-    accounts = Accounts(ground.clock, ground.secrets.session, refresh_s=settings.refresh_token_s)
-    limits = AccountLimits(settings.rates, ground.buckets)
+    accounts = Accounts(
+        ground.clock,
+        ground.secrets.session,
+        refresh_s=settings.refresh_token_s,
+        ended=ground.replicas.credentials.end,
+    )
+    limits = AccountLimits(settings.rates, ground.replicas.buckets)
     targets, secret = targets_of(settings), ground.secrets.session
-    keys = ground.buckets("keys", settings.rates.key_per_account)
-    webhooks = ground.buckets("webhooks", settings.rates.create_per_account)
+    keys = ground.replicas.buckets("keys", settings.rates.key_per_account)
+    webhooks = ground.replicas.buckets("webhooks", settings.rates.create_per_account)
     return (
         AccountRoutes(first, accounts, ground.passwords, common.tokens, common.access, limits),
         ApiKeyRoutes(first, common.keys, common.access, keys),
@@ -85,9 +95,10 @@ def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyR
 def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, InvitationRoutes, JoinRoutes]:
     settings, clock, shards, rates = ground.settings, ground.clock, ground.shards, ground.settings.rates
     joining = Joining(clock, ground.secrets.ticket_key, settings.node_lease_s)
-    creations = ground.buckets("meetings", rates.create_per_account)
+    creations = ground.replicas.buckets("meetings", rates.create_per_account)
     making = Making(creations, Idempotency(clock, settings.idempotency_s))
-    joins, lookup, access = ground.buckets("join", rates.join_per_address), common.lookup, common.access
+    joins = ground.replicas.buckets("join", rates.join_per_address)
+    lookup, access = common.lookup, common.access
     return (
         MeetingRoutes(shards, ground.agenda.meetings, Lists(shards, clock), lookup, access, making),
         InvitationRoutes(shards, ground.agenda.invitations, lookup, access),
@@ -99,12 +110,12 @@ def _inside_meetings(
     ground: Ground, common: Common
 ) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes]:
     shards, members, rates, files = ground.shards, common.members, ground.settings.rates, ground.files
-    uploads = ground.buckets("upload", rates.upload_per_author)
-    downloads = ground.buckets("download", rates.download_per_author)
+    uploads = ground.replicas.buckets("upload", rates.upload_per_author)
+    downloads = ground.replicas.buckets("download", rates.download_per_author)
     return (
         ChatRoutes(shards, common.posting, members),
         AttachmentRoutes(shards, files.attachments, members, uploads, downloads),
         RecordingRoutes(shards, files.recordings, common.access, members, downloads),
         PeopleRoutes(shards, members, ground.clock, ground.settings.limits.stays),
-        EventRoutes(ground.outbox.events, members, common.sockets),
+        EventRoutes(ground.outbox.events, members, common.sockets, ground.replicas.credentials),
     )

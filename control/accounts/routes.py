@@ -132,13 +132,11 @@ class AccountRoutes:
         if device is None:
             _forget(response)
         else:
-            self._remember(
-                request, response, device.refresh_token, self._tokens.for_account(device.account.id)
-            )
+            self._remember(request, response, device.refresh_token, self._access_token(device))
         return response
 
     async def sign_out(self, request: web.Request) -> web.Response:
-        """Sign this device out. The access token it holds stays good for the rest of its short life."""
+        """Sign this device out, with the access tokens it holds and the connections made by them."""
         token = await _shown(request)
         if token is not None:
             async with self._database.write() as session:
@@ -162,8 +160,11 @@ class AccountRoutes:
         async with self._database.write() as session:
             return await self._accounts.renew(session, token)
 
+    def _access_token(self, device: Device) -> str:
+        return self._tokens.for_account(device.account.id, device.sign_in_id)
+
     def _signed_in(self, request: web.Request, device: Device, status: int = 200) -> web.Response:
-        access_token = self._tokens.for_account(device.account.id)
+        access_token = self._access_token(device)
         body = SignedIn(User.of(device.account), access_token, device.refresh_token, self._tokens.account_s)
         response = answer(body, status)
         self._remember(request, response, device.refresh_token, access_token)

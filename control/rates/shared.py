@@ -100,7 +100,8 @@ class Levels:
     def _lose(self, error: Exception) -> None:
         if not self._is_away:
             self._is_away = True
-            log.warning("Redis does not answer; each process limits rates by itself meanwhile: %r", error)
+            why = str(error) or f"not within {ANSWER_S:g} s"
+            log.warning("Redis does not answer; each process limits rates by itself meanwhile: %s", why)
 
     async def _look(self) -> None:
         try:

@@ -12,19 +12,17 @@ from contextlib import suppress
 from aiohttp import hdrs, web
 from socketio import AsyncServer
 
-from control.accounts.tokens import AccessTokens
 from control.clock import Clock
 from control.edge.body import read_query
 from control.edge.caller import CALLER
 from control.events.service import Events
-from control.events.sockets import Sockets
 from control.rates.local import LocalBuckets
 from control.refusals import Reason, Refused
 from control.settings import Settings
 from control.socket_io.answering import Answering, Rules
 from control.socket_io.connection import Connection
 from control.socket_io.connections import MALFORMED, Connections
-from control.socket_io.hearing import CONNECTION, Hearing, is_websocket
+from control.socket_io.hearing import CONNECTION, Doors, Hearing, is_websocket
 from control.socket_io.schema import Exchange
 from control.socket_io.telling import Telling
 
@@ -43,15 +41,14 @@ class SocketIoRoutes:
     def __init__(
         self,
         rules: Rules,
+        doors: Doors,
         events: Events,
-        sockets: Sockets,
-        tokens: AccessTokens,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._limits = settings.limits
         self._origins = frozenset(str(origin) for origin in settings.socket_origins)
-        self._connects = rules.connects
+        self._connects = doors.connects
         self._stopping = False
         self._server = AsyncServer(
             async_mode="aiohttp",
@@ -68,7 +65,7 @@ class SocketIoRoutes:
         self._connections = Connections(self._server, clock, rules.metrics, self._limits.event_send_s)
         answering = Answering(rules, Telling(self._server, events, self._connections))
         messages = LocalBuckets(settings.rates.messages_per_connection, clock)
-        Hearing(self._connections, answering, tokens, sockets, messages).listen_to(self._server)
+        Hearing(self._connections, answering, doors, messages).listen_to(self._server)
 
     def table(self) -> list[web.RouteDef]:
         """Return the routes."""

@@ -1,4 +1,4 @@
-"""The contract of buckets, held by those of one process and those in a real Redis; and what replicas share."""
+"""The contract of buckets, held by those of one process and those in Redis; and what replicas share."""
 
 import asyncio
 import dataclasses
