@@ -6,12 +6,12 @@ from control.accounts.access import Access
 from control.accounts.routes import AccountLimits, AccountRoutes
 from control.accounts.service import Accounts
 from control.accounts.tokens import AccessTokens
-from control.api_keys.admission import Admission
 from control.api_keys.routes import ApiKeyRoutes
 from control.api_keys.service import ApiKeys
 from control.attachments.routes import AttachmentRoutes
 from control.chat.posting import Posting
 from control.chat.routes import ChatRoutes
+from control.credentials.admission import Admission
 from control.edge.endpoint import Endpoint
 from control.events.routes import EventRoutes
 from control.events.sockets import Sockets

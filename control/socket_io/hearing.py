@@ -14,7 +14,7 @@ from socketio import AsyncServer
 from socketio.exceptions import ConnectionRefusedError as Rejection
 
 from control.accounts.tokens import Grant
-from control.api_keys.admission import Admission
+from control.credentials.admission import Admission
 from control.credentials.service import Credentials
 from control.edge.answers import mishap
 from control.edge.body import fit
