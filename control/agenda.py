@@ -11,9 +11,17 @@ from control.meetings.closing import Closing
 from control.meetings.service import Meetings
 from control.meetings.timers import Timers
 from control.outbox import Outbox
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.settings import Settings
 from control.shards.shards import Shards
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """What mail to the invited needs. `mails` bounds what one host has sent."""
+
+    tokens: MailTokens
+    mails: Buckets
 
 
 @dataclass(frozen=True)
@@ -28,18 +36,22 @@ class Agenda:
 
 
 def agenda(
-    settings: Settings, clock: Clock, mail_tokens: MailTokens, shards: Shards, outbox: Outbox, chat: Chat
+    settings: Settings,
+    clock: Clock,
+    mailing: Mailing,
+    shards: Shards,
+    outbox: Outbox,
+    chat: Chat,
 ) -> Agenda:
     """Return them."""
     jobs = outbox.jobs
     timers = Timers(clock, jobs, settings.meetings)
-    mails = Buckets(settings.rates.invite_per_host, clock)
-    invitations = Invitations(clock, jobs, mails, settings.limits.invitations)
+    invitations = Invitations(clock, jobs, mailing.mails, settings.limits.invitations)
     meetings = Meetings(clock, outbox, chat, timers, invitations)
     return Agenda(
         meetings=meetings,
         invitations=invitations,
-        mail_tokens=mail_tokens,
-        notices=Notices(clock, shards, jobs, mail_tokens),
+        mail_tokens=mailing.tokens,
+        notices=Notices(clock, shards, jobs, mailing.tokens),
         closing=Closing(clock, meetings, timers),
     )

@@ -11,7 +11,6 @@ from functools import partial
 from aiohttp import web
 
 from control.accounts.access import COOKIES
-from control.api_keys.admission import KeyAdmission
 from control.clock import Clock, utc_now
 from control.edge.headers import protect
 from control.edge.html import set_up_templates
@@ -31,6 +30,7 @@ from control.people.service import People
 from control.settings import Settings
 from control.slices import common_of, endpoints, evacuation_of
 from control.socket_io.answering import Rules
+from control.socket_io.hearing import Doors
 from control.socket_io.routes import SocketIoRoutes
 from control.work import Work, handlers
 
@@ -63,16 +63,25 @@ def _serve_people(app: web.Application, ground: Ground, nodes: Nodes) -> None:
     common = common_of(ground)
     api = endpoints(ground, common, nodes)
     api += OpenApiRoutes(api).table()
-    admit = KeyAdmission(ground.shards.first, common.keys).admit
-    app.router.add_routes([endpoint.route(admit) for endpoint in api])
+    app.router.add_routes([endpoint.route(common.admission.admit) for endpoint in api])
     app.router.add_routes(ground.files.routes)
-    app.router.add_routes(PageRoutes(ground.shards, common.tokens, common.lookup).table())
+    app.router.add_routes(PageRoutes(ground.shards, common.access, common.lookup).table())
     agenda = ground.agenda
     app.router.add_routes(MailRoutes(ground.shards, agenda.invitations, agenda.mail_tokens).table())
-    rules = Rules(ground.shards, common.members, common.posting, ground.settings.limits, ground.metrics)
-    socket_io = SocketIoRoutes(
-        rules, ground.outbox.events, common.sockets, common.tokens, ground.settings, ground.clock
+    rules = Rules(
+        shards=ground.shards,
+        members=common.members,
+        posting=common.posting,
+        limits=ground.settings.limits,
+        metrics=ground.metrics,
     )
+    doors = Doors(
+        admission=common.admission,
+        credentials=ground.replicas.credentials,
+        sockets=common.sockets,
+        connects=ground.replicas.buckets("connect", ground.settings.rates.connect_per_address),
+    )
+    socket_io = SocketIoRoutes(rules, doors, ground.outbox.events, ground.settings, ground.clock)
     app.router.add_routes(socket_io.table())
     app.cleanup_ctx.append(socket_io.live)
     app.on_shutdown.append(socket_io.dismiss)

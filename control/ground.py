@@ -1,37 +1,27 @@
 """What everything stands on: the parts that the settings choose, made once at the start."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from control.accounts.passwords import Passwords
-from control.agenda import Agenda, agenda
+from control.agenda import Agenda, Mailing, agenda
 from control.chat.service import Chat
 from control.clock import Clock
 from control.database import Database
 from control.events.fanout import Fanout
-from control.events.relay import Relay
 from control.events.service import Events
 from control.files import Files
 from control.invitations.tokens import MailTokens
 from control.jobs.service import Jobs
 from control.keys import Secrets, ensure_secrets, load_secrets
+from control.loop import Loop
 from control.metrics import Metrics
 from control.nodes.commands import Commands
 from control.outbox import Outbox
+from control.replicas import Replicas, alone, together
 from control.settings import Settings
 from control.shards.shards import Shards
 from control.webhooks.service import Webhooks
 from control.webhooks.subscribers import Subscribers
-
-
-class Loop(Protocol):
-    """Something that goes on in the background."""
-
-    async def run(self) -> None:
-        """Go on until stopped."""
-
-    def stop(self) -> None:
-        """Let `run` end after what it is doing."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +34,7 @@ class Ground:
     metrics: Metrics
     shards: Shards
     fanout: Fanout
-    relay: Relay | None
+    replicas: Replicas
     subscribers: Subscribers
     passwords: Passwords
     files: Files
@@ -54,7 +44,7 @@ class Ground:
 
     def loops(self) -> list[Loop]:
         """Return what the parts do in the background."""
-        return [self.subscribers] if self.relay is None else [self.subscribers, self.relay]
+        return [self.subscribers, *self.replicas.loops]
 
     async def prepare(self) -> None:
         """Make the parts ready for use. Raises `Unreachable`."""
@@ -72,17 +62,21 @@ class Ground:
 def ground_of(settings: Settings, clock: Clock) -> Ground:
     """Return the parts. Secrets that are missing are made; nothing is connected yet."""
     ensure_secrets(settings.data)
-    secrets, relay = load_secrets(settings.data), None
+    secrets = load_secrets(settings.data)
     limits, metrics, shards = settings.limits, Metrics(), shards_of(settings)
     fanout = Fanout(limits.event_outbox)
     if settings.redis_url:
-        relay = Relay(settings.redis_url, secrets.cluster, shards, fanout, metrics)
+        replicas = together(settings.redis_url, secrets.cluster, clock, shards, fanout, metrics)
+    else:
+        replicas = alone(clock, shards, fanout)
     jobs, subscribers = Jobs(clock), Subscribers(shards.first)
     webhooks = Webhooks(jobs, subscribers, clock, limits.webhooks_each)
-    announce, files = (relay or fanout).announce, Files(settings, clock, secrets, metrics)
-    events = Events(shards, fanout, announce, webhooks.follow, limits.event_history)
+    files = Files(settings, clock, secrets, metrics)
+    events = Events(shards, fanout, replicas.announce, webhooks.follow, limits.event_history)
     outbox = Outbox(events, Commands(clock), jobs, webhooks)
     chat = Chat(clock, events, files.attachments)
+    mails = replicas.buckets("invite", settings.rates.invite_per_host)
+    mailing = Mailing(MailTokens(secrets.session), mails)
     return Ground(
         settings=settings,
         clock=clock,
@@ -90,13 +84,13 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
         metrics=metrics,
         shards=shards,
         fanout=fanout,
-        relay=relay,
+        replicas=replicas,
         subscribers=subscribers,
         passwords=Passwords(settings.bcrypt_cost, settings.bcrypt_threads, limits.password_queue),
         files=files,
         outbox=outbox,
         chat=chat,
-        agenda=agenda(settings, clock, MailTokens(secrets.session), shards, outbox, chat),
+        agenda=agenda(settings, clock, mailing, shards, outbox, chat),
     )
 
 

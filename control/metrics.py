@@ -20,7 +20,10 @@ class Metrics:
         )
         self.relay_connected = self._gauge("relay_connected", "Whether Redis answers (1) or not (0).")
         self.hints = self._counter(
-            "hints", "Events told to and by other replicas over Redis, by outcome.", "outcome"
+            "hints", "Hints told to and by other replicas over Redis, by outcome.", "outcome"
+        )
+        self.unshared_limits = self._counter(
+            "unshared_limits", "Requests limited by this process alone, as Redis did not answer."
         )
         self.sockets = self._gauge("event_sockets", "Open event WebSockets and Socket.IO connections.")
         self.sockets_closed = self._counter(

@@ -12,7 +12,7 @@ from yarl import URL
 from control.database import DatabaseUrl, database_url
 from control.mail.message import parsed_sender
 from control.mail.smtp import parsed_server
-from control.rates import Rate
+from control.rates.port import Rate
 from control.settings import Network
 
 MAX_DIGITS = 5

@@ -67,7 +67,7 @@ OF_PARTS = together(
         "PARLEY_REDIS_URL",
         "redis_url",
         REDIS,
-        "redis://… if there are several control processes: they tell each other of events.",
+        "redis://… if there are several control processes: what they tell each other, and limits of all.",
     ),
     option(
         "--amqp-url",

@@ -8,7 +8,7 @@ from pathlib import Path
 from yarl import URL
 
 from control.database import DatabaseUrl, database_url
-from control.rates import Rate
+from control.rates.port import Rate
 
 Network = IPv4Network | IPv6Network
 

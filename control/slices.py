@@ -11,6 +11,7 @@ from control.api_keys.service import ApiKeys
 from control.attachments.routes import AttachmentRoutes
 from control.chat.posting import Posting
 from control.chat.routes import ChatRoutes
+from control.credentials.admission import Admission
 from control.edge.endpoint import Endpoint
 from control.events.routes import EventRoutes
 from control.events.sockets import Sockets
@@ -28,10 +29,9 @@ from control.nodes.service import Nodes
 from control.nodes.suspicion import Suspicion
 from control.people.members import Members
 from control.people.routes import PeopleRoutes
-from control.rates import Buckets, Rate
 from control.recordings.routes import RecordingRoutes
-from control.relays.routes import RelayRoutes
-from control.relays.service import Relays
+from control.turn.routes import TurnRoutes
+from control.turn.service import TurnServers
 from control.webhooks.routes import WebhookRoutes
 from control.webhooks.targets import targets_of
 
@@ -43,30 +43,35 @@ class Common:
     tokens: AccessTokens
     access: Access
     keys: ApiKeys
+    admission: Admission
     lookup: Lookup
     members: Members
     posting: Posting
     sockets: Sockets
-    relays: Relays
+    turn: TurnServers
 
 
 def common_of(ground: Ground) -> Common:
     """Return what the slices share."""
     settings, clock, shards = ground.settings, ground.clock, ground.shards
-    rates, limits = settings.rates, settings.limits
+    rates, limits, buckets = settings.rates, settings.limits, ground.replicas.buckets
     tokens = AccessTokens(
         ground.secrets.session, clock, account_s=settings.access_token_s, guest_s=settings.guest_token_s
     )
-    access, lookup = Access(tokens), Lookup(shards, Buckets(rates.guess_per_address, clock))
+    access = Access(tokens, ground.replicas.credentials)
+    lookup = Lookup(shards, buckets("guess", rates.guess_per_address))
+    keys = ApiKeys(clock, limits.api_keys_each, ground.replicas.credentials.end)
+    posts = buckets("chat", rates.chat_per_author)
     return Common(
         tokens=tokens,
         access=access,
-        keys=ApiKeys(clock, limits.api_keys_each),
+        keys=keys,
+        admission=Admission(shards.first, keys, access),
         lookup=lookup,
         members=Members(shards, lookup, access),
-        posting=Posting(shards, ground.chat, ground.files.attachments, Buckets(rates.chat_per_author, clock)),
+        posting=Posting(shards, ground.chat, ground.files.attachments, posts),
         sockets=Sockets(limits, ground.metrics),
-        relays=Relays(clock, settings.turn_urls, settings.turn_secret, settings.turn_ttl_s),
+        turn=TurnServers(clock, settings.turn_urls, settings.turn_secret, settings.turn_ttl_s),
     )
 
 
@@ -83,20 +88,27 @@ def endpoints(ground: Ground, common: Common, nodes: Nodes) -> list[Endpoint]:
 
 def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyRoutes, WebhookRoutes]:
     settings, first = ground.settings, ground.shards.first
-    accounts = Accounts(ground.clock, ground.secrets.session, refresh_s=settings.refresh_token_s)
-    limits = AccountLimits(settings.rates, ground.clock)
+    accounts = Accounts(
+        ground.clock,
+        ground.secrets.session,
+        refresh_s=settings.refresh_token_s,
+        ended=ground.replicas.credentials.end,
+    )
+    limits = AccountLimits(settings.rates, ground.replicas.buckets)
     targets, secret = targets_of(settings), ground.secrets.session
-    creations = _buckets(ground, settings.rates.create_per_account)
+    keys = ground.replicas.buckets("keys", settings.rates.key_per_account)
+    webhooks = ground.replicas.buckets("webhooks", settings.rates.create_per_account)
     return (
         AccountRoutes(first, accounts, ground.passwords, common.tokens, common.access, limits),
-        ApiKeyRoutes(first, common.keys, common.access, _buckets(ground, settings.rates.key_per_account)),
-        WebhookRoutes(first, ground.outbox.webhooks, targets, common.access, secret, creations),
+        ApiKeyRoutes(first, common.keys, common.access, keys),
+        WebhookRoutes(first, ground.outbox.webhooks, targets, common.access, secret, webhooks),
     )
 
 
 def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, InvitationRoutes]:
     settings, clock, shards, rates = ground.settings, ground.clock, ground.shards, ground.settings.rates
-    making = Making(_buckets(ground, rates.create_per_account), Idempotency(clock, settings.idempotency_s))
+    creations = ground.replicas.buckets("meetings", rates.create_per_account)
+    making = Making(creations, Idempotency(clock, settings.idempotency_s))
     lookup, access = common.lookup, common.access
     return (
         MeetingRoutes(shards, ground.agenda.meetings, Lists(shards, clock), lookup, access, making),
@@ -109,9 +121,9 @@ def _of_joining(ground: Ground, common: Common, nodes: Nodes) -> JoinRoutes:
     suspicion = Suspicion(shards, nodes, clock)
     strategy = Strategy(settings.placement)
     joining = Joining(
-        clock, ground.secrets.ticket_key, common.relays, settings.node_lease_s, strategy, suspicion
+        clock, ground.secrets.ticket_key, common.turn, settings.node_lease_s, strategy, suspicion
     )
-    joins = _buckets(ground, settings.rates.join_per_address)
+    joins = ground.replicas.buckets("join", settings.rates.join_per_address)
     return JoinRoutes(shards, joining, common.lookup, common.access, common.tokens, joins)
 
 
@@ -129,19 +141,15 @@ def evacuation_of(ground: Ground) -> Evacuation:
 
 def _inside_meetings(
     ground: Ground, common: Common
-) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes, RelayRoutes]:
+) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes, TurnRoutes]:
     shards, members, rates, files = ground.shards, common.members, ground.settings.rates, ground.files
-    uploads = _buckets(ground, rates.upload_per_author)
-    downloads = _buckets(ground, rates.download_per_author)
+    uploads = ground.replicas.buckets("upload", rates.upload_per_author)
+    downloads = ground.replicas.buckets("download", rates.download_per_author)
     return (
         ChatRoutes(shards, common.posting, members),
         AttachmentRoutes(shards, files.attachments, members, uploads, downloads),
         RecordingRoutes(shards, files.recordings, common.access, members, downloads),
         PeopleRoutes(shards, members, ground.clock, ground.settings.limits.stays),
-        EventRoutes(ground.outbox.events, members, common.sockets),
-        RelayRoutes(common.relays, members),
+        EventRoutes(ground.outbox.events, members, common.sockets, ground.replicas.credentials),
+        TurnRoutes(common.turn, members),
     )
-
-
-def _buckets(ground: Ground, rate: Rate) -> Buckets:
-    return Buckets(rate, ground.clock)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from control.clock import Clock
 from control.database import Database
-from control.ground import Ground, Loop
+from control.ground import Ground
 from control.invitations.schema import Notice
 from control.jobs.attempts import Attempts, Handlers
 from control.jobs.broker import Broker
@@ -14,6 +14,7 @@ from control.jobs.embedded import Embedded
 from control.jobs.publisher import Publisher
 from control.jobs.service import Jobs
 from control.jobs.upkeep import Upkeep
+from control.loop import Loop
 from control.mail.files import FileMailer
 from control.mail.message import parsed_sender
 from control.mail.port import Mailer

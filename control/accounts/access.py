@@ -2,14 +2,15 @@
 
 from aiohttp import hdrs, web
 
-from control.accounts.tokens import AccessTokens, AccountIdentity, Identity
+from control.accounts.tokens import AccessTokens, AccountIdentity, Grant, Identity
+from control.credentials.service import Credentials
 from control.refusals import Reason, Refused
 
 ACCESS_COOKIE = "parley_access"
 REFRESH_COOKIE = "parley_refresh"
 GUEST_COOKIE = "parley_guest"
-KEY_HOLDER: web.RequestKey[AccountIdentity] = web.RequestKey("key_holder", AccountIdentity)
-"""The account that a request acts for by an API key, put there before the handler runs."""
+GRANT: web.RequestKey[Grant] = web.RequestKey("grant", Grant)
+"""What a request is granted by what it shows, put there before the handler runs."""
 
 COOKIES = (ACCESS_COOKIE, REFRESH_COOKIE, GUEST_COOKIE)
 
@@ -17,25 +18,36 @@ COOKIES = (ACCESS_COOKIE, REFRESH_COOKIE, GUEST_COOKIE)
 class Access:
     """Reads identities from requests."""
 
-    def __init__(self, tokens: AccessTokens) -> None:
+    def __init__(self, tokens: AccessTokens, credentials: Credentials) -> None:
         self._tokens = tokens
+        self._credentials = credentials
 
-    def identity(self, request: web.Request) -> Identity | None:
-        """Return whom the request is from, or None when it shows nothing.
+    async def grant(self, token: str) -> Grant | None:
+        """Return what the token says; None when it is not ours, has expired, or its sign-in has ended."""
+        grant = self._tokens.grant(token)
+        if grant is None or grant.identity.credential is None:
+            return grant
+        return grant if await self._credentials.stands(grant.identity.credential) else None
+
+    async def learn(self, request: web.Request) -> Grant | None:
+        """Return what the request is granted by its token, or None when it shows none.
 
         Raises `Refused` with UNAUTHENTICATED when it shows an account's token that is not valid (any
         more): the caller believes to be somebody, and must not be taken for a stranger. A guest is
         nobody without a valid token, and joins again by name.
         """
-        if KEY_HOLDER in request:
-            return request[KEY_HOLDER]
         token = bearer(request) or request.cookies.get(ACCESS_COOKIE)
         if token is None:
-            return self._tokens.read(request.cookies.get(GUEST_COOKIE, ""))
-        identity = self._tokens.read(token)
-        if identity is None:
+            return await self.grant(request.cookies.get(GUEST_COOKIE, ""))
+        grant = await self.grant(token)
+        if grant is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        return identity
+        return grant
+
+    def identity(self, request: web.Request) -> Identity | None:
+        """Return whom the request is from, or None when it shows nothing."""
+        grant = request.get(GRANT)
+        return None if grant is None else grant.identity
 
     def account(self, request: web.Request) -> str:
         """Return the id of the account the request is from. Raises `Refused` with UNAUTHENTICATED."""

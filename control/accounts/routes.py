@@ -9,13 +9,12 @@ from control.accounts.passwords import Passwords
 from control.accounts.schema import Credentials, Registration, Renewal, ResumeQuery, SignedIn, User
 from control.accounts.service import Accounts, Device, normalised
 from control.accounts.tokens import AccessTokens
-from control.clock import Clock
 from control.database import Database
 from control.edge.answers import refusal
 from control.edge.body import answer, one_line, read_json, read_query
 from control.edge.caller import CALLER
 from control.edge.endpoint import Endpoint, Who
-from control.rates import Buckets
+from control.rates.port import MakeBuckets
 from control.refusals import Reason, Refused
 from control.scopes import Scope
 from control.settings import Rates
@@ -30,11 +29,11 @@ class AccountLimits:
     price that someone else's guesses can make the owner wait for seconds.
     """
 
-    def __init__(self, rates: Rates, clock: Clock) -> None:
-        self.register = Buckets(rates.register_per_address, clock)
-        self.sign_in = Buckets(rates.sign_in_per_address, clock)
-        self.sign_in_email = Buckets(rates.sign_in_per_email, clock)
-        self.refresh = Buckets(rates.refresh_per_address, clock)
+    def __init__(self, rates: Rates, buckets: MakeBuckets) -> None:
+        self.register = buckets("register", rates.register_per_address)
+        self.sign_in = buckets("sign-in", rates.sign_in_per_address)
+        self.sign_in_email = buckets("sign-in-email", rates.sign_in_per_email)
+        self.refresh = buckets("refresh", rates.refresh_per_address)
 
 
 class AccountRoutes:
@@ -83,7 +82,7 @@ class AccountRoutes:
 
     async def register(self, request: web.Request) -> web.Response:
         """Make an account and sign in."""
-        self._limits.register.take(request[CALLER].rate_key)
+        await self._limits.register.take(request[CALLER].rate_key)
         body = await read_json(request, Registration)
         name = one_line(body.name, "name")
         password_hash = await self._passwords.hash(body.password)
@@ -96,10 +95,10 @@ class AccountRoutes:
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Sign in by e-mail address and password."""
-        self._limits.sign_in.take(request[CALLER].rate_key)
+        await self._limits.sign_in.take(request[CALLER].rate_key)
         body = await read_json(request, Credentials)
         email = normalised(body.email)
-        self._limits.sign_in_email.take(email)
+        await self._limits.sign_in_email.take(email)
         async with self._database.read() as session:
             account = await store.by_email(session, email)
         # Between two transactions, not inside one: a hash takes long, and writers wait for each other.
@@ -112,7 +111,7 @@ class AccountRoutes:
 
     async def refresh(self, request: web.Request) -> web.Response:
         """Give new tokens for a refresh token, from the body or the cookie."""
-        self._limits.refresh.take(request[CALLER].rate_key)
+        await self._limits.refresh.take(request[CALLER].rate_key)
         device = await self._renew(await _shown(request))
         if device is None:
             response = refusal(request, Refused(Reason.UNAUTHENTICATED))
@@ -125,7 +124,7 @@ class AccountRoutes:
 
         Pages come here because the refresh cookie is sent to this path alone.
         """
-        self._limits.refresh.take(request[CALLER].rate_key)
+        await self._limits.refresh.take(request[CALLER].rate_key)
         response = web.Response(
             status=303, headers={"Location": local_path(read_query(request, ResumeQuery).next)}
         )
@@ -133,13 +132,11 @@ class AccountRoutes:
         if device is None:
             _forget(response)
         else:
-            self._remember(
-                request, response, device.refresh_token, self._tokens.for_account(device.account.id)
-            )
+            self._remember(request, response, device.refresh_token, self._access_token(device))
         return response
 
     async def sign_out(self, request: web.Request) -> web.Response:
-        """Sign this device out. The access token it holds stays good for the rest of its short life."""
+        """Sign this device out, with the access tokens it holds and the connections made by them."""
         token = await _shown(request)
         if token is not None:
             async with self._database.write() as session:
@@ -163,8 +160,11 @@ class AccountRoutes:
         async with self._database.write() as session:
             return await self._accounts.renew(session, token)
 
+    def _access_token(self, device: Device) -> str:
+        return self._tokens.for_account(device.account.id, device.sign_in_id)
+
     def _signed_in(self, request: web.Request, device: Device, status: int = 200) -> web.Response:
-        access_token = self._tokens.for_account(device.account.id)
+        access_token = self._access_token(device)
         body = SignedIn(User.of(device.account), access_token, device.refresh_token, self._tokens.account_s)
         response = answer(body, status)
         self._remember(request, response, device.refresh_token, access_token)

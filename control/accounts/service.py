@@ -10,8 +10,10 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control.accounts import store
 from control.accounts.store import Account, SignIn
 from control.clock import Clock
+from control.database import after_commit
 from control.refusals import Reason, Refused
 
 REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{16,64})")
@@ -30,15 +33,17 @@ class Device:
     """An account on a device that stays signed in by `refresh_token`."""
 
     account: Account
+    sign_in_id: str
     refresh_token: str
 
 
 class Accounts:
-    """The rules of accounts. `secret` derives refresh tokens."""
+    """The rules of accounts. `secret` derives refresh tokens; `ended` is told which sign-ins ended."""
 
-    def __init__(self, clock: Clock, secret: bytes, *, refresh_s: int) -> None:
+    def __init__(self, clock: Clock, secret: bytes, *, refresh_s: int, ended: Callable[[str], None]) -> None:
         self._clock = clock
         self._secret = secret
+        self._ended = ended
         self.refresh_s = refresh_s
         self._lifetime = timedelta(seconds=refresh_s)
 
@@ -64,7 +69,7 @@ class Accounts:
         secret = secrets.token_urlsafe(32)
         sign_in.token_hash = _hash(secret)
         await store.add_sign_in(session, sign_in)
-        return Device(account, f"{sign_in.id}.{secret}")
+        return Device(account, sign_in.id, f"{sign_in.id}.{secret}")
 
     async def renew(self, session: AsyncSession, token: str) -> Device | None:
         """Return the device with its next token, or None when `token` gives none.
@@ -77,22 +82,26 @@ class Accounts:
         now, used = self._clock(), _hash(secret)
         successor = self._successor(secret)
         if now >= sign_in.expires_at:
-            await store.remove_sign_in(session, sign_in)
+            await self._end(session, sign_in)
             return None
         if hmac.compare_digest(used, sign_in.token_hash):
             sign_in.previous_hash, sign_in.token_hash = used, _hash(successor)
             sign_in.rotated_at, sign_in.expires_at = now, now + self._lifetime
         elif not self._just_replaced(sign_in, used):
-            await store.remove_sign_in(session, sign_in)
+            await self._end(session, sign_in)
             return None
         account = await store.by_id(session, sign_in.account_id)
-        return None if account is None else Device(account, f"{sign_in.id}.{successor}")
+        return None if account is None else Device(account, sign_in.id, f"{sign_in.id}.{successor}")
 
     async def sign_out(self, session: AsyncSession, token: str) -> None:
         """End the sign-in that `token` belongs to, if there is one."""
         sign_in, _ = await _held(session, token)
         if sign_in is not None:
-            await store.remove_sign_in(session, sign_in)
+            await self._end(session, sign_in)
+
+    async def _end(self, session: AsyncSession, sign_in: SignIn) -> None:
+        await store.remove_sign_in(session, sign_in)
+        after_commit(session, partial(self._ended, sign_in.id))
 
     def _just_replaced(self, sign_in: SignIn, used: str) -> bool:
         previous = sign_in.previous_hash or ""

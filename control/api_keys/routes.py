@@ -10,7 +10,7 @@ from control.database import Database
 from control.edge.body import answer, one_line, read_json, read_query
 from control.edge.endpoint import Endpoint, Who
 from control.paging import Id, Page, PageQuery, page, window
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason
 
 
@@ -39,7 +39,7 @@ class ApiKeyRoutes:
     async def make(self, request: web.Request) -> web.Response:
         """Make a key for programs of the caller's; its secret is shown this once."""
         account_id = self._access.account(request)
-        self._creations.take(account_id)
+        await self._creations.take(account_id)
         body = await read_json(request, NewKey)
         name = one_line(body.name, "name")
         async with self._database.write() as session:

@@ -5,21 +5,25 @@ its beginning to programs that look for leaked secrets.
 """
 
 import hashlib
+import math
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.accounts import store as accounts
+from control.accounts.tokens import AccountIdentity, Grant
 from control.api_keys import store
 from control.api_keys.schema import NewKey, scopes_of
 from control.api_keys.store import ApiKey
 from control.clock import Clock
+from control.database import after_commit
 from control.refusals import Reason, Refused
-from control.scopes import Scope
 
 PREFIX = "parley_"
 SECRET = re.compile(PREFIX + "[0-9a-f]{48}")
@@ -29,19 +33,19 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Holder:
-    """Who acts by a key: its account, within its scopes. `is_noted` tells that its use need not be."""
+    """Who acts by a key, and what it grants. `is_noted` tells that its use need not be."""
 
     key_id: str
-    account: str
-    scopes: frozenset[Scope]
+    grant: Grant
     is_noted: bool
 
 
 class ApiKeys:
-    """The rules of API keys. An account has at most `each`."""
+    """The rules of API keys. An account has at most `each`; `ended` is told of those that are revoked."""
 
-    def __init__(self, clock: Clock, each: int) -> None:
+    def __init__(self, clock: Clock, each: int, ended: Callable[[str], None]) -> None:
         self._clock = clock
+        self._ended = ended
         self._each = each
 
     async def make(
@@ -78,7 +82,9 @@ class ApiKeys:
         if key is None or (key.expires_at is not None and key.expires_at <= now):
             return None
         is_noted = key.used_at is not None and now - key.used_at < USE_NOTED_EVERY
-        return Holder(key.id, key.account_id, frozenset(scopes_of(key)), is_noted)
+        expires_s = math.inf if key.expires_at is None else key.expires_at.timestamp()
+        grant = Grant(AccountIdentity(key.account_id, key.id), expires_s, frozenset(scopes_of(key)))
+        return Holder(key.id, grant, is_noted)
 
     async def note_use(self, session: AsyncSession, holder: Holder) -> None:
         """Note that the key is in use."""
@@ -89,6 +95,7 @@ class ApiKeys:
         """End the account's key. Raises `Refused` with NOT_FOUND."""
         if not await store.remove(session, account_id, key_id):
             raise Refused(Reason.NOT_FOUND)
+        after_commit(session, partial(self._ended, key_id))
 
 
 def _hash(secret: str) -> str:

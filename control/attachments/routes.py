@@ -7,7 +7,7 @@ from control.attachments.service import Attachments
 from control.edge.body import answer, one_line, read_json
 from control.edge.endpoint import Endpoint, Who
 from control.people.members import Members
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason
 from control.scopes import Scope
 from control.shards.shards import Shards
@@ -49,7 +49,7 @@ class AttachmentRoutes:
         body = await read_json(request, NewAttachment)
         name = one_line(body.name, "name")
         meeting, author = await self._members.admit(request)
-        self._uploads.take(f"{meeting.id}/{author.id}")
+        await self._uploads.take(f"{meeting.id}/{author.id}")
         async with self._shards.of(meeting.id).write() as session:
             attachment = await self._attachments.announce(session, meeting.id, author, name, body)
         form = await self._attachments.form(attachment)
@@ -60,6 +60,6 @@ class AttachmentRoutes:
         meeting, author = await self._members.admit(request)
         async with self._shards.of(meeting.id).read() as session:
             attachment = await self._attachments.find(session, meeting, request.match_info["attachment"])
-        self._downloads.take(f"{meeting.id}/{author.id}")
+        await self._downloads.take(f"{meeting.id}/{author.id}")
         address = await self._attachments.address(attachment)
         return web.Response(status=302, headers={hdrs.LOCATION: address})

@@ -10,7 +10,7 @@ from control.chat.service import Chat
 from control.edge.body import paragraphs
 from control.events.schema import Author, Message
 from control.meetings.store import Meeting
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.shards.shards import Shards
 
 
@@ -30,7 +30,7 @@ class Posting:
         if cleaned.attachments:
             self._posts.require(key)
             digests = await self._inspect(meeting, author, cleaned.attachments)
-        self._posts.take(key)
+        await self._posts.take(key)
         async with self._shards.of(meeting.id).write() as session:
             return await self._chat.post(session, meeting.id, author, cleaned, digests)
 

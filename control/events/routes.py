@@ -1,7 +1,8 @@
 """A meeting's events over a WebSocket, for its members.
 
 The client resumes with `?after=<id>`; it sends nothing itself. A listener that does not keep up is closed
-with code 1008, one that we leave behind when we stop with 1001: both come back and miss nothing.
+with code 1008, one that we leave behind when we stop with 1001: both come back and miss nothing. One that may
+listen no longer is closed with 1008, too, and told the reason when it comes back.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ from contextlib import aclosing
 from aiohttp import WSCloseCode, WSMsgType, web
 from msgspec import UNSET
 
+from control.accounts.access import GRANT
+from control.credentials.service import Credentials
 from control.edge.body import read_query
 from control.edge.endpoint import Endpoint, Who
 from control.events.fanout import Lagging
@@ -28,10 +31,11 @@ log = logging.getLogger(__name__)
 class EventRoutes:
     """The route of events."""
 
-    def __init__(self, events: Events, members: Members, sockets: Sockets) -> None:
+    def __init__(self, events: Events, members: Members, sockets: Sockets, credentials: Credentials) -> None:
         self._events = events
         self._members = members
         self._sockets = sockets
+        self._credentials = credentials
 
     def table(self) -> list[Endpoint]:
         """Return the endpoint."""
@@ -49,7 +53,11 @@ class EventRoutes:
         socket = self._sockets.new()
         if not socket.can_prepare(request):
             raise Refused(Reason.BAD_REQUEST)
-        with self._sockets.seat(f"{meeting.id}/{author.id}"):
+        revoked = asyncio.Event()
+        with (
+            self._sockets.seat(f"{meeting.id}/{author.id}"),
+            self._credentials.watch(request[GRANT].identity.credential, revoked.set),
+        ):
             try:
                 await socket.prepare(request)
             except ConnectionError:
@@ -57,8 +65,10 @@ class EventRoutes:
             frames = self._events.frames(meeting.id, None if after is UNSET else after)
             async with asyncio.TaskGroup() as group:
                 sending = group.create_task(self._send_all(request, socket, frames))
+                ending = group.create_task(self._end_revoked(request, socket, revoked))
                 await self._until_closed(request, socket)
                 sending.cancel()
+                ending.cancel()
         return socket
 
     async def _send_all(
@@ -78,6 +88,13 @@ class EventRoutes:
             await self._sockets.close(request, socket, WSCloseCode.INTERNAL_ERROR, "internal")
         else:
             await self._sockets.close(request, socket, WSCloseCode.GOING_AWAY, "stopping")
+
+    async def _end_revoked(
+        self, request: web.Request, socket: web.WebSocketResponse, revoked: asyncio.Event
+    ) -> None:
+        """Close the socket of a listener who was signed out, or whose API key was revoked."""
+        await revoked.wait()
+        await self._sockets.close(request, socket, WSCloseCode.POLICY_VIOLATION, "revoked")
 
     async def _until_closed(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         """Wait until the socket closes; a listener that talks is closed."""

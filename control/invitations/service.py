@@ -12,7 +12,7 @@ from control.invitations.store import Invitation
 from control.jobs.service import Jobs
 from control.meetings import store as meetings
 from control.meetings.store import Meeting
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason, Refused, invalid
 
 
@@ -44,7 +44,7 @@ class Invitations:
             )
             await store.add(session, known[address])
         if new:
-            self._mails.take(meeting.host_id, len(new))
+            await self._mails.take(meeting.host_id, len(new))
             await self._tell(session, meeting, Occasion.INVITED, base, new)
         return [known[address] for address in dict.fromkeys(addresses)]
 
@@ -86,7 +86,7 @@ class Invitations:
         if invited == 0:
             return
         if occasion is not Occasion.CANCELLED:
-            self._mails.take(meeting.host_id, invited)
+            await self._mails.take(meeting.host_id, invited)
         await self._tell(session, meeting, occasion, base)
 
     async def _tell(

@@ -15,7 +15,7 @@ from control.join.service import Admission, Entrant, Joining
 from control.meetings.lookup import Lookup
 from control.meetings.store import Meeting
 from control.nodes.store import Node
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason, Refused
 from control.scopes import Scope
 from control.shards.shards import Shards
@@ -57,7 +57,7 @@ class JoinRoutes:
 
     async def join(self, request: web.Request) -> web.Response:
         """Give out a ticket, to an account or to a guest by name."""
-        self._joins.take(request[CALLER].rate_key)
+        await self._joins.take(request[CALLER].rate_key)
         identity = self._access.identity(request)
         body = await read_json(request, JoinRequest)
         meeting = await self._lookup.find(request)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from control.relays.schema import IceServer
+from control.turn.schema import IceServer
 from sfu.contract.operations import Label
 
 

@@ -20,8 +20,8 @@ from control.nodes.suspicion import Suspicion
 from control.people import store as people
 from control.people.store import Attendance
 from control.refusals import Reason, Refused
-from control.relays.schema import IceServer
-from control.relays.service import Relays
+from control.turn.schema import IceServer
+from control.turn.service import TurnServers
 from sfu.contract import ticket as tickets
 from sfu.contract.ticket import Ticket
 
@@ -41,7 +41,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Admission:
-    """A ticket that has been given out, the node it opens, and the relays on the way there."""
+    """A ticket that has been given out, the node it opens, and the TURN servers on the way there."""
 
     ticket: Ticket
     node: Node
@@ -55,7 +55,7 @@ class Joining:
         self,
         clock: Clock,
         key: Ed25519PrivateKey,
-        relays: Relays,
+        turn: TurnServers,
         lease_s: float,
         strategy: Strategy,
         suspicion: Suspicion,
@@ -63,7 +63,7 @@ class Joining:
         self.suspicion = suspicion
         self._clock = clock
         self._key = key
-        self._relays = relays
+        self._turn = turn
         self._lease = timedelta(seconds=lease_s)
         self._strategy = strategy
         self._awaited = Awaited(clock)
@@ -98,7 +98,7 @@ class Joining:
             user=entrant.user,
             expires_at=int(self._clock().timestamp()) + tickets.LIFETIME_S,
         )
-        return Admission(ticket, node, self._relays.for_user(entrant.user or attendance.id))
+        return Admission(ticket, node, self._turn.for_user(entrant.user or attendance.id))
 
     def sign(self, ticket: Ticket) -> str:
         """Return the ticket as nodes take it."""

@@ -6,7 +6,7 @@ from control.edge.caller import CALLER, Caller
 from control.meetings import store
 from control.meetings.codes import canonical, shard_of
 from control.meetings.store import Meeting
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason, Refused
 from control.shards.shards import Shards
 
@@ -29,7 +29,7 @@ class Lookup:
         code = canonical(text)
         meeting = None if code is None else await self._by_code(code)
         if meeting is None:
-            self._guesses.take(address)
+            await self._guesses.take(address)
             raise Refused(Reason.MEETING_UNKNOWN)
         return meeting
 

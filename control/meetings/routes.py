@@ -30,7 +30,7 @@ from control.meetings.schema import (
 from control.meetings.service import Meetings
 from control.meetings.store import When
 from control.paging import Page, page, window
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason, Refused
 from control.scopes import Scope
 from control.shards.shards import Shards
@@ -93,7 +93,7 @@ class MeetingRoutes:
     async def create(self, request: web.Request) -> web.Response:
         """Make a meeting; the caller is its host."""
         account_id = self._access.account(request)
-        self._making.rate.take(account_id)
+        await self._making.rate.take(account_id)
         body = await read_json(request, NewMeeting)
         wanted = replace(body, title=one_line(body.title, "title"))
         host = await self._account(account_id)

@@ -6,9 +6,9 @@ from aiohttp import web
 from yarl import URL
 
 from control.accounts import store as accounts
-from control.accounts.access import ACCESS_COOKIE
+from control.accounts.access import ACCESS_COOKIE, Access
 from control.accounts.schema import User
-from control.accounts.tokens import AccessTokens, AccountIdentity
+from control.accounts.tokens import AccountIdentity
 from control.edge.html import WEB, render
 from control.meetings.lookup import Lookup
 from control.scopes import Scope
@@ -19,9 +19,9 @@ from control.webhooks.schema import Kind
 class PageRoutes:
     """The routes of pages and of the files they load."""
 
-    def __init__(self, shards: Shards, tokens: AccessTokens, lookup: Lookup) -> None:
+    def __init__(self, shards: Shards, access: Access, lookup: Lookup) -> None:
         self._shards = shards
-        self._tokens = tokens
+        self._access = access
         self._lookup = lookup
 
     def table(self) -> list[web.AbstractRouteDef]:
@@ -80,11 +80,11 @@ class PageRoutes:
         return render(request, template, {"user": user, **context})
 
     async def _user(self, token: str) -> User | None:
-        identity = self._tokens.read(token)
-        if not isinstance(identity, AccountIdentity):
+        grant = await self._access.grant(token)
+        if grant is None or not isinstance(grant.identity, AccountIdentity):
             return None
         async with self._shards.first.read() as session:
-            account = await accounts.by_id(session, identity.account)
+            account = await accounts.by_id(session, grant.identity.account)
         return None if account is None else User.of(account)
 
 

@@ -7,7 +7,7 @@ from control.edge.body import answer, read_query
 from control.edge.endpoint import Endpoint, Who
 from control.paging import Id, Page, PageQuery, page, window
 from control.people.members import Members
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.recordings import store
 from control.recordings.schema import RecordingView, view_of
 from control.recordings.service import Recordings
@@ -63,7 +63,7 @@ class RecordingRoutes:
         meeting, author = await self._members.admit(request)
         async with self._shards.of(meeting.id).read() as session:
             recording = await self._recordings.find(session, meeting, request.match_info["recording"])
-        self._downloads.take(f"{meeting.id}/{author.id}")
+        await self._downloads.take(f"{meeting.id}/{author.id}")
         address = await self._recordings.address(recording)
         return web.Response(status=302, headers={hdrs.LOCATION: address})
 

@@ -18,6 +18,7 @@ from control.people import store as people
 from control.people.members import Members
 from control.people.service import person_of
 from control.refusals import Reason, Refused, invalid
+from control.scopes import Scope
 from control.settings import Limits
 from control.shards.shards import Shards
 from control.socket_io.connection import Connection, Member
@@ -106,6 +107,7 @@ class Answering:
 
     async def _post(self, connection: Connection, member: Member, data: object) -> Acknowledgement:
         """Post a message, once per author and client id."""
+        member.grant.require(Scope.CHAT_WRITE)
         draft = fit(data, NewMessage)
         meeting, author = await self._admit(connection, member, draft.meeting)
         return {"message": _builtins(await self._posting.post(meeting, author, draft))}

@@ -5,25 +5,41 @@ read its answers, before Socket.IO parses it.
 """
 
 import logging
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import hdrs, web
 from socketio import AsyncServer
 from socketio.exceptions import ConnectionRefusedError as Rejection
 
-from control.accounts.tokens import AccessTokens, Grant
+from control.accounts.tokens import Grant
+from control.credentials.admission import Admission
+from control.credentials.service import Credentials
+from control.edge.answers import mishap
 from control.edge.body import fit
 from control.events.sockets import Sockets
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason, Refused
+from control.scopes import Scope
 from control.socket_io.answering import Acknowledgement, Answering
 from control.socket_io.connection import Connection, Member
-from control.socket_io.connections import EXPIRED, FLOODING, MALFORMED, TOO_SLOW, Connections
+from control.socket_io.connections import EXPIRED, FLOODING, MALFORMED, REVOKED, TOO_SLOW, Connections
 from control.socket_io.schema import Handshake
 
 log = logging.getLogger(__name__)
 
 CONNECTION: web.RequestKey[Connection] = web.RequestKey("connection", Connection)
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Who gets in, how often from one address, and for how long."""
+
+    admission: Admission
+    credentials: Credentials
+    sockets: Sockets
+    connects: Buckets
 
 
 class Hearing:
@@ -33,14 +49,14 @@ class Hearing:
         self,
         connections: Connections,
         answering: Answering,
-        tokens: AccessTokens,
-        sockets: Sockets,
+        doors: Doors,
         messages: Buckets,
     ) -> None:
         self._connections = connections
         self._answering = answering
-        self._tokens = tokens
-        self._sockets = sockets
+        self._admission = doors.admission
+        self._credentials = doors.credentials
+        self._sockets = doors.sockets
         self._messages = messages
         self._inner: dict[str, Any] = {}
 
@@ -75,7 +91,7 @@ class Hearing:
             return
         async with connection.turn:  # requests of long polling may overtake one another
             try:
-                self._messages.take(wire_id)
+                await self._messages.take(wire_id)
                 await connection.wire.room()
                 if not connection.parting:
                     await self._inner["message"](wire_id, _text(data))
@@ -88,14 +104,19 @@ class Hearing:
                 self._connections.part(connection, MALFORMED)
 
     async def _admit(self, sid: str, environ: dict[str, Any], auth: object) -> None:
-        """Let somebody in who shows a token that is good."""
+        """Let somebody in who shows a token or key that is good, until it ends."""
         connection: Connection = environ["aiohttp.request"][CONNECTION]
         try:
-            member = Member(sid, self._grant(auth))
+            member = Member(sid, await self._grant(auth))
             connection.places.enter_context(self._sockets.seat(member.key))
         except Refused as refused:
             raise self._rejection(connection, refused) from refused
+        except Exception as error:
+            raise self._rejection(connection, mishap(error, connection.request_id)) from error
         self._connections.admit(connection, member)
+        revoked = partial(self._connections.part, connection, REVOKED)
+        watching = self._credentials.watch(member.grant.identity.credential, revoked)
+        connection.places.enter_context(watching)
 
     async def _refuse_namespace(
         self, _namespace: str, _sid: str, environ: dict[str, Any], _auth: object
@@ -104,14 +125,12 @@ class Hearing:
         connection: Connection = environ["aiohttp.request"][CONNECTION]
         raise self._rejection(connection, Refused(Reason.NOT_FOUND))
 
-    def _grant(self, auth: object) -> Grant:
+    async def _grant(self, auth: object) -> Grant:
         try:
-            grant = self._tokens.grant(fit(auth, Handshake).token)
+            token = fit(auth, Handshake).token
         except Refused as refused:
             raise Refused(Reason.UNAUTHENTICATED) from refused
-        if grant is None:
-            raise Refused(Reason.UNAUTHENTICATED)
-        return grant
+        return await self._admission.grant(token, Scope.EVENTS_READ)
 
     def _rejection(self, connection: Connection, refused: Refused) -> Rejection:
         error = self._answering.refuse(connection, refused)["error"]

@@ -12,19 +12,17 @@ from contextlib import suppress
 from aiohttp import hdrs, web
 from socketio import AsyncServer
 
-from control.accounts.tokens import AccessTokens
 from control.clock import Clock
 from control.edge.body import read_query
 from control.edge.caller import CALLER
 from control.events.service import Events
-from control.events.sockets import Sockets
-from control.rates import Buckets
+from control.rates.local import LocalBuckets
 from control.refusals import Reason, Refused
 from control.settings import Settings
 from control.socket_io.answering import Answering, Rules
 from control.socket_io.connection import Connection
 from control.socket_io.connections import MALFORMED, Connections
-from control.socket_io.hearing import CONNECTION, Hearing, is_websocket
+from control.socket_io.hearing import CONNECTION, Doors, Hearing, is_websocket
 from control.socket_io.schema import Exchange
 from control.socket_io.telling import Telling
 
@@ -43,15 +41,14 @@ class SocketIoRoutes:
     def __init__(
         self,
         rules: Rules,
+        doors: Doors,
         events: Events,
-        sockets: Sockets,
-        tokens: AccessTokens,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._limits = settings.limits
         self._origins = frozenset(str(origin) for origin in settings.socket_origins)
-        self._connects = Buckets(settings.rates.connect_per_address, clock)
+        self._connects = doors.connects
         self._stopping = False
         self._server = AsyncServer(
             async_mode="aiohttp",
@@ -67,8 +64,8 @@ class SocketIoRoutes:
         )
         self._connections = Connections(self._server, clock, rules.metrics, self._limits.event_send_s)
         answering = Answering(rules, Telling(self._server, events, self._connections))
-        messages = Buckets(settings.rates.messages_per_connection, clock)
-        Hearing(self._connections, answering, tokens, sockets, messages).listen_to(self._server)
+        messages = LocalBuckets(settings.rates.messages_per_connection, clock)
+        Hearing(self._connections, answering, doors, messages).listen_to(self._server)
 
     def table(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -100,7 +97,7 @@ class SocketIoRoutes:
         if connection is not None:
             self._continue(connection, request)
         elif request.method == hdrs.METH_GET:
-            self._require_place(request)
+            await self._require_place(request)
         try:
             response: web.StreamResponse = await self._server.handle_request(request)
         except (asyncio.CancelledError, web.HTTPException):
@@ -119,11 +116,11 @@ class SocketIoRoutes:
         origin = request.headers.get(hdrs.ORIGIN)
         return origin is None or origin == str(request[CALLER].base.origin()) or origin in self._origins
 
-    def _require_place(self, request: web.Request) -> None:
+    async def _require_place(self, request: web.Request) -> None:
         """Raise `Refused` when there is no place for one more connection."""
         if self._stopping or len(self._connections) >= self._limits.sockets:
             raise Refused(Reason.OVERLOADED, retry_after_s=5)
-        self._connects.take(request[CALLER].rate_key)
+        await self._connects.take(request[CALLER].rate_key)
 
     def _continue(self, connection: Connection, request: web.Request) -> None:
         """Take note of one more request of a connection. Raises `Refused` when it is too large."""

@@ -17,7 +17,10 @@ class Exchange(Struct, frozen=True):
 
 
 class Handshake(Struct, frozen=True):
-    """The `auth` of a connection. Other fields are left alone: client libraries add some of their own."""
+    """The `auth` of a connection: an access token or an API key.
+
+    Other fields are left alone: client libraries add some of their own.
+    """
 
     token: Annotated[str, Meta(max_length=4096, pattern=r"^[A-Za-z0-9._-]+$")]
 

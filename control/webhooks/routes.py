@@ -8,7 +8,7 @@ from control.database import Database
 from control.edge.body import answer, read_json, read_query
 from control.edge.endpoint import Endpoint, Who
 from control.paging import Page
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason, Refused, invalid
 from control.scopes import Scope
 from control.webhooks import store
@@ -77,7 +77,7 @@ class WebhookRoutes:
     async def add(self, request: web.Request) -> web.Response:
         """Make an endpoint; the secret in the answer is shown this once."""
         account_id = self._access.account(request)
-        self._changes.take(account_id)
+        await self._changes.take(account_id)
         wanted = await read_json(request, NewWebhook)
         try:
             await self._targets.check(wanted.url)
@@ -118,7 +118,7 @@ class WebhookRoutes:
 
     async def replay(self, request: web.Request) -> web.Response:
         """Tell an endpoint again what it was told after a delivery."""
-        self._changes.take(self._access.account(request))
+        await self._changes.take(self._access.account(request))
         wanted = await read_json(request, Replay)
         async with self._database.write() as session:
             webhook = await self._own(session, request)

@@ -17,7 +17,7 @@ from yarl import URL
 from control.app import build
 from control.database import Database, database_url
 from control.keys import load_secrets
-from control.rates import Rate
+from control.rates.port import Rate
 from control.settings import Limits, Rates, Settings
 from tests.integration.control.harness import Control, Hands
 from tests.integration.control.stores import Place

@@ -5,7 +5,7 @@ import jwt
 import pytest
 from yarl import URL
 
-from control.rates import Rate
+from control.rates.port import Rate
 from control.settings import Limits
 from tests.integration.control.conftest import PLENTY, Start
 from tests.integration.control.harness import PASSWORD, Control
@@ -193,7 +193,8 @@ def forged(control: Control, change: dict, secret: bytes | None = None, algorith
 
 async def test_forged_access_tokens_are_refused(control: Control) -> None:
     ann = await control.person()
-    own = {"sub": ann.user["id"]}
+    claims = jwt.decode(ann.token, options={"verify_signature": False})
+    own = {"sub": ann.user["id"], "sid": claims["sid"]}
     assert (
         await control.client(forged(control, own)).get("/api/me")
     ).status == 200  # the forger's art is sound
@@ -208,6 +209,8 @@ async def test_forged_access_tokens_are_refused(control: Control) -> None:
         forged(control, own | {"exp": int(control.clock().timestamp())}),
         forged(control, own | {"exp": "never"}),
         forged(control, own | {"aud": "parley-guest"}),
+        forged(control, own | {"sid": "0" * 32}),
+        forged(control, {"sub": ann.user["id"]}),
         forged(control, {}),
         "",
         "a.b.c",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from control.rates import Rate
+from control.rates.port import Rate
 from control.scopes import Scope
 from control.settings import Limits, Rates
 from tests.integration.control.conftest import Start

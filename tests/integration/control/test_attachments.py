@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy
 from yarl import URL
 
-from control.rates import Rate
+from control.rates.port import Rate
 from control.settings import Limits
 from tests.integration.control.conftest import PLENTY, Start
 from tests.integration.control.harness import Client, Control, Reply, rows

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from control.rates import Rate
+from control.rates.port import Rate
 from sfu.contract.operations import PeerEntered
 from tests.integration.control.conftest import PLENTY, Start
 from tests.integration.control.harness import Client, Control

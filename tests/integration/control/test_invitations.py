@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 from control.database import database_url
-from control.rates import Rate
+from control.rates.port import Rate
 from control.settings import Limits, MeetingSettings
 from control.shards.ids import shard_of
 from tests.integration.control.conftest import PLENTY, Start

@@ -4,7 +4,7 @@ import dataclasses
 import pytest
 from yarl import URL
 
-from control.rates import Rate
+from control.rates.port import Rate
 from sfu.contract import ticket as tickets
 from sfu.contract.operations import Load, PeerEntered, PeerGone, RoomClosed, RoomOpened
 from sfu.contract.ticket import Rights, Ticket

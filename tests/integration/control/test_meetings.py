@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from control.rates import Rate
+from control.rates.port import Rate
 from tests.integration.control.conftest import PLENTY, Start
 from tests.integration.control.harness import Client, Control
 

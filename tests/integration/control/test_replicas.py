@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from control.events import relay
 from tests.integration.control.conftest import Start
 from tests.integration.control.harness import Client, Control
 from tests.integration.control.test_chat import say
@@ -130,8 +129,17 @@ async def test_what_no_replica_signed_is_counted_and_passed_over(
     forged = b'["other", "%s", 1000, "{}"]' % uuid4().hex.encode()
     stranger = Redis.from_url(server_of_hints.url)
     for nonsense in (b"", b"{}", b'["x"]', b"\xff\xfe", b'["a", "b", "c", "d"]', forged, bytes(32) + forged):
-        await stranger.publish(relay.CHANNEL, nonsense)
-    await stranger.aclose()
+        await stranger.publish("parley:events", nonsense)
     counted = 'parley_control_hints_total{outcome="refused"}'
     await until("all are counted", lambda: metric(control, counted), accept=lambda count: count == 7)
+    async with stranger.pubsub() as spy:
+        await spy.subscribe("parley:events")
+        ann = await control.person("Ann")
+        await say(ann, (await control.meeting(ann))["code"], "overheard")
+        overheard = None
+        while overheard is None or overheard["type"] != "message":
+            overheard = await spy.get_message(timeout=20)
+        await stranger.publish("parley:credentials", overheard["data"])
+    await stranger.aclose()
+    await until("it is not taken for another", lambda: metric(control, counted), accept=lambda n: n == 8)
     assert await metric(control, "parley_control_relay_connected") == 1

@@ -14,7 +14,7 @@ import sqlalchemy
 from aiohttp import WSMsgType
 from yarl import URL
 
-from control.rates import Rate
+from control.rates.port import Rate
 from control.settings import Limits, Rates, Settings
 from sfu.contract.operations import PeerEntered, PeerGone
 from tests.integration.control.conftest import PLENTY, Start, running

@@ -9,7 +9,7 @@ from yarl import URL
 
 from control import cli
 from control.database import database_url
-from control.rates import Rate
+from control.rates.port import Rate
 from control.settings import JobSettings, Limits, MeetingSettings, Rates, Settings
 
 

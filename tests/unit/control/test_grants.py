@@ -30,7 +30,7 @@ def test_what_was_granted_is_read_again_until_it_expires() -> None:
 def test_no_other_token_passes_for_a_grant() -> None:
     upload = grants().sign(UploadGrant(KEY, grants().until(60), "image/png", 5))
     head, body, signature = upload.split(".")
-    access = AccessTokens(SECRET, lambda: NOW, account_s=60, guest_s=60).for_account("x")
+    access = AccessTokens(SECRET, lambda: NOW, account_s=60, guest_s=60).for_account("x", "y")
     tokens = ["", "x", f"{head}.{body}.", f"{head}.{body}x.{signature}", access]
     tokens.append(grants().sign(DownloadGrant(KEY, grants().until(60), "image/png", "inline")))
     tokens.append(grants(secret=b"t" * 32).sign(UploadGrant(KEY, grants().until(60), "image/png", 5)))

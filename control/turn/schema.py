@@ -1,4 +1,4 @@
-"""What is said of relays, as JSON."""
+"""What is said of TURN servers, as JSON."""
 
 from msgspec import Struct
 

@@ -9,10 +9,10 @@ from base64 import b64encode
 from collections.abc import Sequence
 
 from control.clock import Clock
-from control.relays.schema import IceServer
+from control.turn.schema import IceServer
 
 
-class Relays:
+class TurnServers:
     """The TURN servers at `urls`, none if that is empty; credentials are good for `ttl_s` seconds."""
 
     def __init__(self, clock: Clock, urls: Sequence[str], secret: str | None, ttl_s: int) -> None:

@@ -1,4 +1,4 @@
-"""New credentials for relays, over HTTP: the first come with the ticket."""
+"""New credentials for TURN servers, over HTTP: the first come with the ticket."""
 
 from aiohttp import web
 
@@ -6,16 +6,16 @@ from control.edge.body import answer
 from control.edge.endpoint import Endpoint, Who
 from control.people.members import Members
 from control.refusals import Reason, Refused
-from control.relays.schema import IceServers
-from control.relays.service import Relays
 from control.scopes import Scope
+from control.turn.schema import IceServers
+from control.turn.service import TurnServers
 
 
-class RelayRoutes:
-    """The route of relays."""
+class TurnRoutes:
+    """The route of TURN servers."""
 
-    def __init__(self, relays: Relays, members: Members) -> None:
-        self._relays = relays
+    def __init__(self, turn: TurnServers, members: Members) -> None:
+        self._turn = turn
         self._members = members
 
     def table(self) -> list[Endpoint]:
@@ -32,4 +32,4 @@ class RelayRoutes:
         meeting, author = await self._members.admit(request)
         if meeting.over is not None:
             raise Refused(meeting.over)
-        return answer(IceServers(ice_servers=self._relays.for_user(author.id)))
+        return answer(IceServers(ice_servers=self._turn.for_user(author.id)))
