@@ -64,7 +64,7 @@ def command(url: URL | None, patience_s: float, as_json: bool, **options: Any) -
     """Look for what is wrong, and say what to do about it.
 
     Looks at the parts that the settings of control and the node name, at this machine as a node's, and goes a
-    client's way from the page to a call of three bots. That makes an account and two meetings, which it ends.
+    client's way from the page to a call of three bots. That makes two accounts, and two meetings, which it ends.
 
     Exits with 1 if anything failed.
     """

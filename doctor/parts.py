@@ -57,7 +57,7 @@ _POSTGRESQL = (
 )
 _REDIS = (
     Cause(
-        r"WRONGPASS|NOAUTH|[Aa]uthentication required|invalid username-password|[Ii]nvalid password",
+        r"WRONGPASS|NOAUTH|already authenticated|[Aa]uthentication required|invalid (username-)?password",
         "it refuses the password",
         "Correct the password in PARLEY_REDIS_URL (redis://:password@host).",
     ),
@@ -73,7 +73,7 @@ _RABBITMQ = (
         "Correct both in PARLEY_AMQP_URL; `guest` may come from the server's own machine alone.",
     ),
     Cause(
-        r"NOT_ALLOWED|vhost",
+        r"NOT_ALLOWED|vhost|InvalidFrameError",  # the last: it closes instead of opening
         "it has no such virtual host, or keeps us out of it",
         "Correct the path of PARLEY_AMQP_URL, or make the virtual host and give the user its permissions.",
     ),

@@ -26,6 +26,7 @@ CALL_S = 5.0
 CALL_TAKES_S = 30.0
 BOTS = 3
 LOSS_MAX = 0.02
+CLOSE_S = 5.0
 
 _CAUSES = network_causes("the node, or the proxy in front of it", "PARLEY_SFU_SIGNAL_URL")
 _REFUSALS = {
@@ -179,10 +180,11 @@ class Visit:
     async def close(self) -> None:
         """Leave, and end the meeting."""
         with contextlib.suppress(ApiRefused, aiohttp.ClientError, OSError, msgspec.DecodeError):
-            if self._socket is not None and not self._socket.closed:
-                await self._socket.send_str(encode(Leave()))
-                await self._socket.close()
-            await self._host.end_meeting()
+            async with asyncio.timeout(CLOSE_S):
+                if self._socket is not None and not self._socket.closed:
+                    await self._socket.send_str(encode(Leave()))
+                    await self._socket.close()
+                await self._host.end_meeting()
 
     def _told(self, transport: str) -> list[Candidate]:
         return [each for each in stun.candidates(self._answer or "") if each.transport == transport]
@@ -200,10 +202,11 @@ def judged_udp(answers: dict[Candidate, Answer]) -> Verdict:
     if not answers:
         return failed("the node tells no address over UDP", "Set PARLEY_SFU_ADVERTISE.")
     seen = ", ".join(f"{candidate} {answer}" for candidate, answer in answers.items())
-    if set(answers.values()) == {Answer.YES}:
+    is_reached = Answer.YES in answers.values()
+    if is_reached and set(answers.values()) <= {Answer.YES, Answer.NO_WAY}:  # not all machines have IPv6
         return ok(seen)
     ports = ", ".join(sorted({str(candidate.port) for candidate in answers}))
-    if Answer.YES in answers.values():
+    if is_reached:
         return warning(seen, f"Open UDP port {ports} for these, or leave them out of PARLEY_SFU_ADVERTISE.")
     if Answer.CLOSED in answers.values():
         return failed(

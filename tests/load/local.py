@@ -56,9 +56,9 @@ async def service(folder: Path, changed: Mapping[str, str] | None = None) -> Asy
     server = Server(command, folder / "output", environment)
     await server.start()
     try:
-        for port in (signal, control):
-            await _ready(server, f"http://127.0.0.1:{port}/readyz")
-        yield f"http://127.0.0.1:{control}"
+        for port in ("PARLEY_SFU_PORT", "PARLEY_CONTROL_PORT"):
+            await _ready(server, f"http://127.0.0.1:{environment[port]}/readyz")
+        yield f"http://127.0.0.1:{environment['PARLEY_CONTROL_PORT']}"
     finally:
         await server.stop()
 

@@ -60,6 +60,8 @@ V4, V6 = Candidate("udp", "10.0.0.5", 8082), Candidate("udp", "fd00::5", 8082)
         ({}, State.FAILED, "no address over UDP"),
         ({V4: Answer.YES}, State.OK, "10.0.0.5:8082 answers"),
         ({V4: Answer.YES, V6: Answer.SILENT}, State.WARNING, "[fd00::5]:8082 does not answer"),
+        ({V4: Answer.YES, V6: Answer.NO_WAY}, State.OK, "cannot be sent to from here"),
+        ({V6: Answer.NO_WAY}, State.FAILED, "cannot be sent to from here"),
         ({V4: Answer.SILENT}, State.FAILED, "Open UDP port 8082"),
         ({V4: Answer.SILENT, V6: Answer.NO_WAY}, State.FAILED, "Open UDP port 8082"),
         ({V4: Answer.CLOSED}, State.FAILED, "not where the node listens"),
