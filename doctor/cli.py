@@ -63,8 +63,8 @@ def _of_node() -> list[click.Parameter]:
 def command(url: URL | None, patience_s: float, as_json: bool, **options: Any) -> None:
     """Look for what is wrong, and say what to do about it.
 
-    Looks at the parts that the settings of control and the node name, at this machine as a node's, and goes a
-    client's way from the page to a call of three bots. That makes two accounts, and two meetings, which it ends.
+    Looks at the parts that the settings name, at this machine as a node's, and goes a client's way from the
+    page to a call of three bots. That makes two accounts, and two meetings, which it ends.
 
     Exits with 1 if anything failed.
     """

@@ -282,7 +282,11 @@ async def test_files_go_when_their_meeting_is_long_over(
     listed = (await ann.get(f"/api/meetings/{over}/messages?limit=1")).json["items"][0]
     assert listed["attachments"][0]["name"] == "picture.png"
     await until("it is forgotten", lambda: _count(database, "doomed_objects"), accept=lambda count: not count)
-    assert await _deleted(replicas, "retention") == 1
+    await until(
+        "the file and the chat's archive are counted",
+        lambda: _deleted(replicas, "retention"),
+        accept=lambda count: count == 2,
+    )
 
 
 async def refreshed(control: Control, person: Client) -> Client:
