@@ -55,6 +55,19 @@ _POSTGRESQL = (
     ),
     *network_causes("PostgreSQL", "PARLEY_DATABASE_URL"),
 )
+_SQLITE = (
+    Cause(
+        r"not a database|malformed",
+        "the file is no database, or damaged",
+        "Restore a backup into an empty data folder (parley restore).",
+    ),
+    Cause(
+        r"unable to open|readonly|permission",
+        "the file may not be opened by this user",
+        "Run the doctor, and control, as the user who owns the data folder; or chown it.",
+    ),
+    Cause(r"locked", "another process holds the file", "End what has it open (fuser), or wait."),
+)
 _REDIS = (
     Cause(
         r"WRONGPASS|NOAUTH|already authenticated|[Aa]uthentication required|invalid (username-)?password",
@@ -132,9 +145,8 @@ async def database(url: DatabaseUrl) -> Verdict:
         async with there.snapshot() as connection:
             revision = await revision_of(connection)
     except (SQLAlchemyError, OSError) as error:
-        causes = _POSTGRESQL if path is None else ()
-        setting = "PARLEY_DATABASE_URL" if path is None else "whose file it is"
-        return failure(str(there), getattr(error, "orig", None) or error, causes, setting)
+        causes = _POSTGRESQL if path is None else _SQLITE
+        return failure(str(there), getattr(error, "orig", None) or error, causes, "PARLEY_DATABASE_URL")
     finally:
         await there.close()
     return _of_revision(str(there), revision)

@@ -89,7 +89,9 @@ def demand_password(server: Postgres, user: str) -> None:
 async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "test.sqlite"
     path.write_bytes(b"nothing of the kind" * 100)
-    told(await parts.database(database_url(f"sqlite:///{path}")), State.FAILED, "not a database")
+    told(
+        await parts.database(database_url(f"sqlite:///{path}")), State.FAILED, "no database", "parley restore"
+    )
 
 
 async def test_redis() -> None:

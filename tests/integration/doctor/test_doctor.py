@@ -184,17 +184,15 @@ async def opened(url: URL) -> AsyncIterator[Page]:
         (0, State.OK, "agree"),
         (10, State.WARNING, "behind that of 127.0.0.1"),
         (-10, State.WARNING, "ahead of that of 127.0.0.1"),
-        (3600, State.FAILED, "NTP"),
-        (-3600, State.FAILED, "3600 s ahead"),
+        (3600, State.FAILED, "behind that of 127.0.0.1"),
+        (-3600, State.FAILED, "ahead of that of 127.0.0.1"),
     ],
 )
 async def test_clocks(ahead_s: float, state: State, said: str) -> None:
     async with serving(ahead_s=ahead_s) as url, opened(url) as page:
         told(await page.clock(), State.SKIPPED)
         told(await page.page(), State.OK)
-        verdict = await page.clock()
-    assert verdict.state is state
-    assert said.replace("3600", "") in f"{verdict.seen} {verdict.fix}".replace("3600", "").replace("3601", "")
+        told(await page.clock(), state, said)
 
 
 @pytest.mark.parametrize(
