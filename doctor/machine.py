@@ -151,7 +151,7 @@ async def advertised(network: NetworkSettings, page_host: str) -> Verdict:
 
 def judged_addresses(told: Sequence[Ip], page: Sequence[Ip], own: Sequence[Ip]) -> Verdict:
     """Return what to think of the addresses told to clients, with those of the page and of this machine."""
-    seen = ", ".join(map(str, told))
+    seen = ", ".join(map(str, told)) or "no address"
     if any(each.is_global for each in page) and not any(each.is_global for each in told):
         return failed(
             f"clients are told {seen}, which the internet cannot reach, and the page is at {page[0]}",
