@@ -22,21 +22,6 @@ from doctor.visit import Visit
 from sfu.node import cli as node
 from sfu.transport.settings import NetworkSettings
 
-OF_CONTROL = (
-    "port",
-    "data",
-    "public_url",
-    "database_url",
-    "shard_urls",
-    "replica_urls",
-    "redis_url",
-    "amqp_url",
-    "s3_url",
-    "s3_public_url",
-    "s3_region",
-    "s3_key",
-    "s3_secret",
-)
 OF_NODE = ("media_port", "bind_v4", "bind_v6", "advertise", "max_connections")
 
 
@@ -48,7 +33,7 @@ def _of_node() -> list[click.Parameter]:
     return [*chosen, port]
 
 
-@click.command("doctor", params=[*control.shared(*OF_CONTROL), *_of_node()])
+@click.command("doctor", params=[*control.command.params, *_of_node()])
 @click.option(
     "--url", type=BASE, help="Where people open the page; if absent, --public-url, or this machine."
 )
@@ -70,7 +55,7 @@ def command(url: URL | None, patience_s: float, as_json: bool, **options: Any) -
     """
     logging.basicConfig(level=logging.CRITICAL)
     place = NodePlace(_network(options), options.pop("node_port"), options.pop("max_connections"))
-    settings = Settings(**options)
+    settings = control.settings_from(options)
     page = url or settings.public_url or URL(f"http://127.0.0.1:{settings.port}")
     findings = asyncio.run(_examine(settings, place, page, patience_s, is_silent=as_json))
     if as_json:

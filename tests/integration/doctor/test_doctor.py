@@ -280,3 +280,16 @@ async def test_a_page_that_is_not_encrypted() -> None:
         told(await page.tls(), State.UNSET)
     async with opened(URL("http://meet.example.org")) as page:
         told(await page.tls(), State.FAILED, "no camera", "PARLEY_PUBLIC_URL")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--s3-url", "http://127.0.0.1:1/bucket", "--s3-key", "x"], "need each other"),
+        (["--replica-urls", "postgresql://a/x,postgresql://b/x"], "more replicas than databases"),
+        (["--url", "meet.example.org"], "is not an address"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_as_control_refuses_them(wrong: list[str], said: str) -> None:
+    result = CliRunner().invoke(command, wrong)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
