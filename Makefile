@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # All Python of the repository.
-CODE := parley.py sfu control web deploy tests
+CODE := parley.py sfu control doctor web deploy tests
 
 .DEFAULT_GOAL := help
 .PHONY: help run test prepare check format bench bench-control load scenarios networks contract dashboards lock clean

@@ -26,6 +26,7 @@ COMMANDS = {
     "backup": "control.backup.backup_cli",
     "restore": "control.backup.restore_cli",
     "sfu": "sfu.node.cli",
+    "doctor": "doctor.cli",
     "bots": "tests.load.cli",
 }
 STOP_TIMEOUT_S = 15.0

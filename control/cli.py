@@ -43,7 +43,7 @@ def command(**options: Any) -> None:
 
 def prepared(options: dict[str, Any]) -> Settings:
     """Return the settings that the options make up, with the logging begun that they ask for."""
-    settings = _settings(options)
+    settings = settings_from(options)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for library in QUIET:
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -55,8 +55,8 @@ def shared(*fields: str) -> list[click.Parameter]:
     return [param for param in command.params if param.name in fields]
 
 
-def _settings(options: dict[str, Any]) -> Settings:
-    """Return the settings that the options, each named as its field, make up."""
+def settings_from(options: dict[str, Any]) -> Settings:
+    """Return the settings that the options, each named as its field, make up. Raises `click.UsageError`."""
     databases = 1 + len(options["shard_urls"])
     if databases > SHARDS_MAX:
         raise click.UsageError(f"There may be {SHARDS_MAX} databases, not {databases}.")

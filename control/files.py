@@ -3,6 +3,7 @@
 from aiohttp import web
 from yarl import URL
 
+from control.archives.service import Archives
 from control.attachments.service import Attachments
 from control.clock import Clock
 from control.database import Database
@@ -33,6 +34,7 @@ class Files:
             self.routes = ObjectRoutes(store, grants, settings.limits.uploads).table()
         self.attachments = Attachments(self.objects, clock, metrics, settings)
         self.recordings = Recordings(self.objects, clock, settings)
+        self.archives = Archives(self.objects, clock, settings)
         self._disposal = Disposal(self.objects, metrics)
 
     async def sweep(self, database: Database) -> None:
@@ -40,6 +42,7 @@ class Files:
         async with database.write() as session:
             await self.attachments.sweep(session)
             await self.recordings.sweep(session)
+            await self.archives.sweep(session)
         await self._disposal.run(database)
 
 

@@ -8,6 +8,7 @@ from control.accounts.service import Accounts
 from control.accounts.tokens import AccessTokens
 from control.api_keys.routes import ApiKeyRoutes
 from control.api_keys.service import ApiKeys
+from control.archives.routes import ArchiveRoutes
 from control.attachments.routes import AttachmentRoutes
 from control.chat.posting import Posting
 from control.chat.routes import ChatRoutes
@@ -141,13 +142,16 @@ def evacuation_of(ground: Ground) -> Evacuation:
 
 def _inside_meetings(
     ground: Ground, common: Common
-) -> tuple[ChatRoutes, AttachmentRoutes, RecordingRoutes, PeopleRoutes, EventRoutes, TurnRoutes]:
+) -> tuple[
+    ChatRoutes, AttachmentRoutes, ArchiveRoutes, RecordingRoutes, PeopleRoutes, EventRoutes, TurnRoutes
+]:
     shards, members, rates, files = ground.shards, common.members, ground.settings.rates, ground.files
     uploads = ground.replicas.buckets("upload", rates.upload_per_author)
     downloads = ground.replicas.buckets("download", rates.download_per_author)
     return (
         ChatRoutes(shards, common.posting, members),
         AttachmentRoutes(shards, files.attachments, members, uploads, downloads),
+        ArchiveRoutes(shards, files.archives, common.access, common.lookup, downloads),
         RecordingRoutes(shards, files.recordings, common.access, members, downloads),
         PeopleRoutes(shards, members, ground.clock, ground.settings.limits.stays),
         EventRoutes(ground.outbox.events, members, common.sockets, ground.replicas.credentials),

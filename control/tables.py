@@ -2,6 +2,7 @@
 
 from control.accounts import store as accounts
 from control.api_keys import store as api_keys
+from control.archives import store as archives
 from control.attachments import store as attachments
 from control.chat import store as chat
 from control.database import Base
@@ -20,6 +21,7 @@ from control.webhooks import store as webhooks
 SLICES = (
     accounts,
     api_keys,
+    archives,
     attachments,
     chat,
     events,

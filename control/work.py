@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from control.archives.schema import ArchiveChat
 from control.clock import Clock
 from control.database import Database
 from control.ground import Ground
@@ -39,6 +40,7 @@ def handlers(ground: Ground) -> Handlers:
         SendMail: mailing(settings, clock).send,
         Notice: ground.agenda.notices.write,
         EndEmpty: ground.agenda.closing.end_empty,
+        ArchiveChat: ground.files.archives.make,
         Announce: deliveries.announce,
         Deliver: deliveries.deliver,
     }

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Select, String, Text, UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -62,3 +62,21 @@ async def newest(session: AsyncSession, meeting_id: str, before: int | None, lim
     if before is not None:
         wanted = wanted.where(ChatMessage.number < before)
     return list(await session.scalars(wanted.order_by(ChatMessage.number.desc()).limit(limit)))
+
+
+async def between(
+    session: AsyncSession, meeting_id: str, after: int, until: int, limit: int
+) -> list[ChatMessage]:
+    """Return at most `limit` messages numbered above `after` and below `until`, in order."""
+    wanted = _below(meeting_id, until).where(ChatMessage.number > after)
+    return list(await session.scalars(wanted.order_by(ChatMessage.number).limit(limit)))
+
+
+async def count_written(session: AsyncSession, meeting_id: str, until: int) -> int:
+    """Return how many messages numbered below `until` somebody wrote."""
+    written = _below(meeting_id, until).where(ChatMessage.author_id.is_not(None))
+    return await session.scalar(select(func.count()).select_from(written.subquery())) or 0
+
+
+def _below(meeting_id: str, until: int) -> Select[ChatMessage]:
+    return select(ChatMessage).where(ChatMessage.meeting_id == meeting_id, ChatMessage.number < until)

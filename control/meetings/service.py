@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.accounts.store import Account
+from control.archives.schema import ArchiveChat
 from control.chat.service import Chat
 from control.clock import Clock
 from control.events import store as feeds
@@ -35,6 +36,7 @@ class Meetings:
         self._events = outbox.events
         self._chat = chat
         self._commands = outbox.commands
+        self._jobs = outbox.jobs
         self._timers = timers
         self._invitations = invitations
         self._webhooks = outbox.webhooks
@@ -118,7 +120,8 @@ class Meetings:
     async def close(self, session: AsyncSession, meeting: Meeting) -> None:
         """End a meeting that is held, has not ended, and whose timers are stopped or spent."""
         meeting.ended_at = self._clock()
-        await self._events.record(session, meeting.id, lambda number: MeetingEnded(id=number))
+        last = await self._events.record(session, meeting.id, lambda number: MeetingEnded(id=number))
+        await self._jobs.add(session, ArchiveChat(meeting=meeting.id, until=last))
         await self._commands.close_room(session, meeting.id)
 
     async def _held(self, session: AsyncSession, meeting_id: str, account_id: str) -> Meeting:

@@ -81,6 +81,7 @@ _ADMITTED: dict[Who, tuple[Json, ...]] = {
 
 IN_PATHS: dict[str, str] = {
     "code": "A meeting's code, such as `abcd-efgh-jkmn`.",
+    "archive": "The `id` of an archive of the chat.",
     "attachment": "An attachment's `id`.",
     "invitation": "The id of an invitation to the meeting.",
     "key": "An API key's `id`.",

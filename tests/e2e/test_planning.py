@@ -104,6 +104,8 @@ async def test_a_past_meeting_tells_who_attended(stage: Stage, red: Desk) -> Non
     await anna.finds_text("1 person attended")
     await anna.page.click(f"{mark('attended')} summary")
     await anna.finds_text("Vera: less than a minute")
+    await anna.press("save-chat")
+    await anna.finds_text("Nobody wrote in this chat")
 
 
 async def test_planning_needs_no_mouse(stage: Stage, red: Desk) -> None:

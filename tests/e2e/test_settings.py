@@ -126,3 +126,13 @@ async def test_a_webhook_is_added_told_and_deleted(stage: Stage, red: Desk) -> N
     await anna.finds_text("No webhooks yet")
     account = await stage.parley.account("Anna")
     assert (await stage.parley.call("GET", "/api/webhooks", token=account.token))["items"] == []
+
+
+async def test_the_connection_is_tried(stage: Stage, red: Desk) -> None:
+    anna = await stage.member("Tess", red)
+    await anna.page.goto(f"{stage.parley.origin}/settings")
+    await anna.press("test-connection")
+    await anna.finds_text("Calls work from here. Sound and picture go by UDP")
+    await anna.page.goto(f"{stage.parley.origin}/meetings")
+    await anna.finds_text("Connection test")
+    await anna.finds_text("Ended")

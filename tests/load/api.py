@@ -46,6 +46,10 @@ class Api:
         code: str = reply["code"]
         return code
 
+    async def end_meeting(self, code: str) -> None:
+        """End a meeting. Raises ApiFailed."""
+        await self._post(f"/api/meetings/{code}/end", {}, {"Authorization": f"Bearer {self._token}"})
+
     async def join(self, code: str, name: str) -> Admission:
         """Join as a guest. Raises ApiFailed."""
         reply = await self._post(f"/api/meetings/{code}/join", {"name": name})

@@ -1,6 +1,7 @@
 """Many bots in many rooms: lets them in, lets them talk for a while, asks each what it got."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ async def run(fleet: Fleet, api: Api, http: aiohttp.ClientSession) -> Visit:
         return Visit(tuple(_outcome(place, over_s) for _, place in places), lag_s)
     finally:
         await asyncio.gather(*(_leave(place) for _, place in places))
+        with contextlib.suppress(ApiFailed):
+            await asyncio.gather(*(api.end_meeting(code) for code in codes))
 
 
 async def _watch_lag(seconds: float) -> float:

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,11 @@ class ServiceFailed(Exception):
 
 
 @contextlib.asynccontextmanager
-async def service(folder: Path) -> AsyncIterator[str]:
-    """Run control and a node on loopback; give control's URL once both are ready. Raises ServiceFailed."""
+async def service(folder: Path, changed: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+    """Run control and a node on loopback, with settings `changed`; give control's URL once both are ready.
+
+    Raises ServiceFailed.
+    """
     control, signal, media = free_ports(3)
     settings = {
         "PARLEY_CONTROL_HOST": "127.0.0.1",
@@ -52,12 +55,13 @@ async def service(folder: Path) -> AsyncIterator[str]:
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
     command = [sys.executable, "-m", "parley", "run", "--data", str(folder / "data")]
-    server = Server(command, folder / "output", inherited | settings)
+    environment = {**inherited, **settings, **(changed or {})}
+    server = Server(command, folder / "output", environment)
     await server.start()
     try:
-        for port in (signal, control):
-            await _ready(server, f"http://127.0.0.1:{port}/readyz")
-        yield f"http://127.0.0.1:{control}"
+        for port in ("PARLEY_SFU_PORT", "PARLEY_CONTROL_PORT"):
+            await _ready(server, f"http://127.0.0.1:{environment[port]}/readyz")
+        yield f"http://127.0.0.1:{environment['PARLEY_CONTROL_PORT']}"
     finally:
         await server.stop()
 

@@ -59,6 +59,8 @@ RULES: dict[tuple[str, str], Rule] = {
         201, MEMBERS, {"name": "x", "type": "text/plain", "size": 1}
     ),
     ("GET", "/api/meetings/{code}/attachments/{attachment}"): Rule(404, MEMBERS),
+    ("GET", "/api/meetings/{code}/archives"): Rule(200, HOSTS),
+    ("GET", "/api/meetings/{code}/archives/{archive}"): Rule(404, HOSTS),
     ("GET", "/api/meetings/{code}/recordings"): Rule(200, MEMBERS),
     ("GET", "/api/meetings/{code}/recordings/{recording}"): Rule(404, MEMBERS),
     ("DELETE", "/api/meetings/{code}/recordings/{recording}"): Rule(

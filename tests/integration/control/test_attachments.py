@@ -258,7 +258,8 @@ async def test_files_go_when_their_meeting_is_long_over(
     replicas = [await start(**place.settings, sweep_s=0.2, retention_days=30) for _ in range(2)]
     control = replicas[0]
     ann = await control.person()
-    over, open_ = [(await control.meeting(ann))["code"] for _ in range(2)]
+    meetings = [await control.meeting(ann) for _ in range(2)]
+    over, open_ = [meeting["code"] for meeting in meetings]
     gone, kept = [await uploaded(ann, code) for code in (over, open_)]
     await post(ann, over, gone)
     await post(ann, open_, kept)
@@ -268,8 +269,12 @@ async def test_files_go_when_their_meeting_is_long_over(
     ann = await refreshed(control, ann)
     assert (await download(ann, over, gone)).status == 200
     control.clock.forward(DAY_S + 1)
-    (key,) = await until("one is gone", place.keys, accept=lambda keys: len(keys) == 1)
-    assert key.endswith(kept)
+    keys = await until(
+        "all of the one are gone",
+        place.keys,
+        accept=lambda keys: not any(key.startswith(meetings[0]["id"]) for key in keys),
+    )
+    assert f"{meetings[1]['id']}/{kept}" in keys
     ann = await refreshed(control, ann)
     refused = await ann.get(f"/api/meetings/{over}/attachments/{gone}")
     assert (refused.status, refused.code) == (410, "file_gone")
@@ -277,7 +282,11 @@ async def test_files_go_when_their_meeting_is_long_over(
     listed = (await ann.get(f"/api/meetings/{over}/messages?limit=1")).json["items"][0]
     assert listed["attachments"][0]["name"] == "picture.png"
     await until("it is forgotten", lambda: _count(database, "doomed_objects"), accept=lambda count: not count)
-    assert await _deleted(replicas, "retention") == 1
+    await until(
+        "the file and the chat's archive are counted",
+        lambda: _deleted(replicas, "retention"),
+        accept=lambda count: count == 2,
+    )
 
 
 async def refreshed(control: Control, person: Client) -> Client:

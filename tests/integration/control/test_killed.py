@@ -7,16 +7,18 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import pytest
 import sqlalchemy
 from yarl import URL
 
-from tests.integration.control.harness import PASSWORD, Client, Reply, rows
+from tests.integration.control.harness import PASSWORD, Client, Reply, connected, rows
 from tests.support.ports import free_ports
 from tests.support.processes import Process
 from tests.support.waiting import until
 
 TALKERS = ("a", "b", "c")
 KILLS = 3
+WRITTEN = 20_000
 
 
 class Mortal:
@@ -103,3 +105,64 @@ async def test_what_was_accepted_is_there_once(tmp_path: Path, database: sqlalch
     assert sorted(kept) == sorted(said)
     titles = [title for (title,) in rows(database, "SELECT title FROM meetings WHERE title <> 'Talk'")]
     assert sorted(titles) == sorted(made)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_an_archive_that_was_cut_short_is_made_whole_and_once(
+    tmp_path: Path, database: sqlalchemy.URL
+) -> None:
+    objects = tmp_path / "data" / "objects"
+    control = Mortal(tmp_path, database)
+    process = control.start()
+    try:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+            ann = Insisting(http, control.base)
+            body = {"email": f"{uuid4().hex}@example.org", "name": "Ann", "password": PASSWORD}
+            ann.token = (await ann.post("/api/accounts", body)).json["access_token"]
+            meeting = (await ann.post("/api/meetings", {"title": "Talk"})).json
+            await asyncio.to_thread(write_much, database, meeting["id"])
+            path = f"/api/meetings/{meeting['code']}"
+            await ann.post(f"{path}/end")
+
+            async def is_begun() -> bool:
+                return bool(await asyncio.to_thread(lambda: [*objects.glob("*/*")]))
+
+            await until("the archive is begun", is_begun, every_s=0.005)
+            process.kill()
+            await asyncio.to_thread(end_leases, database)
+            process = control.start()
+
+            async def listed() -> list[Any]:
+                items: list[Any] = (await ann.get(f"{path}/archives")).json["items"]
+                return items
+
+            (archive,) = await until("the archive is made", listed)
+        process.stop()
+    finally:
+        process.kill()
+    (content,) = objects.glob(f"{meeting['id']}/*/content")
+    lines = content.read_bytes().splitlines()
+    assert (len(lines), archive["messages"]) == (2 + WRITTEN, WRITTEN)
+
+
+def end_leases(database: sqlalchemy.URL) -> None:
+    """Have the jobs that were being done count as lost, which else takes a minute."""
+    with connected(database) as connection:
+        connection.execute(sqlalchemy.text("UPDATE jobs SET due_at = created_at WHERE state = 'running'"))
+        connection.commit()
+
+
+def write_much(database: sqlalchemy.URL, meeting: str) -> None:
+    """Fill a chat past control."""
+    line = sqlalchemy.text(
+        "INSERT INTO messages (meeting_id, number, kind, text, author_id, author_name, sent_at)"
+        " VALUES (:meeting, :number, 'text', :text, 'a', 'Ann', '2031-05-04 12:00:00+00:00')"
+    )
+    lines = [
+        {"meeting": meeting, "number": number, "text": f"line {number} " * 20}
+        for number in range(2, WRITTEN + 2)
+    ]
+    with connected(database) as connection:
+        connection.execute(line, lines)
+        connection.execute(sqlalchemy.text(f"UPDATE feeds SET last_number = {WRITTEN + 1}"))
+        connection.commit()

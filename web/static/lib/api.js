@@ -23,6 +23,8 @@ import { ParleyError } from "./errors.js";
  * @typedef {{ticket: string, signal_url: string, node: string, peer: string, room: string, name: string, is_host: boolean,
  *   ice_servers: import("./relays.js").IceServer[], access_token: string | null}} Entry permission to enter a meeting's room on its node
  * @typedef {{id: string, name: string, type: string, size: number}} Attachment a file; `size` in bytes
+ * @typedef {{id: string, type: string, size: number, messages: number, created_at: string}} Archive
+ *   of a meeting's chat; `size` in bytes
  * @typedef {{id: string, url: string, fields: Record<string, string>, expires_at: string}} UploadForm
  *   where a file goes: `fields` and then the file as `file`, POSTed to `url`
  * @typedef {{id: string, meeting: string, kind: "text" | "system", text: string,
@@ -137,6 +139,16 @@ export class Api {
     let response = await attended();
     if (response.status === 401 && (await this.#refresh())) response = await attended();
     return response.ok ? response.blob() : read(response);
+  }
+
+  /** What is archived of the chat; the host only. @param {string} code @returns {Promise<Page<Archive>>} */
+  archives(code) {
+    return this.#call("GET", `${meetingPath(code)}/archives`);
+  }
+
+  /** Where an archive of the chat is to be had. @param {string} code @param {string} id */
+  archiveUrl(code, id) {
+    return `${this.#base}${meetingPath(code)}/archives/${encodeURIComponent(id)}`;
   }
 
   /** Everybody out; the host only. @param {string} code @returns {Promise<MeetingInfo>} */

@@ -29,6 +29,7 @@ export const SENTENCES = Object.freeze({
   link_lost: "The connection was lost.",
   room_moved: "The meeting goes on at another server.",
   room_gap: "A message of the server was missed.",
+  no_archive: "Nobody wrote in this chat, or it was not saved yet. Try again in a moment.",
   file_empty: "The file is empty.",
   upload_failed: "The file did not arrive. Remove it, and try again.",
   timeout: "The server did not answer in time. Try again.",

@@ -6,7 +6,7 @@ import { spanText, timeText } from "./times.js";
 
 /**
  * @typedef {import("../lib/api.js").MeetingInfo} MeetingInfo
- * @typedef {Record<"edit" | "end" | "cancel" | "table", (meeting: MeetingInfo) => void>} Actions
+ * @typedef {Record<"edit" | "end" | "cancel" | "table" | "archive", (meeting: MeetingInfo) => void>} Actions
  */
 
 const me = document.body.dataset.userId;
@@ -39,6 +39,7 @@ export function card(meeting, actions) {
   button("edit", !isOver && isMine, () => actions.edit(meeting));
   button("end", !isOver && isMine && !isPlanned, () => actions.end(meeting));
   button("cancel", !isOver && isMine && isPlanned, () => actions.cancel(meeting));
+  button("archive", isOver && isMine, () => actions.archive(meeting));
   button("table", isMine, () => actions.table(meeting));
   if (meeting.attendance) showAttendance(element, meeting.attendance);
   return element;

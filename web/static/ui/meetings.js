@@ -1,7 +1,7 @@
 /** My meetings: those that are coming and those that are past, making, planning, changing and ending them. */
 
 import { Api } from "../lib/api.js";
-import { asParleyError } from "../lib/errors.js";
+import { asParleyError, ParleyError } from "../lib/errors.js";
 import { confirmed } from "./confirm.js";
 import { card } from "./meeting-card.js";
 import { find } from "./dom.js";
@@ -74,6 +74,8 @@ const actions = {
   cancel: (meeting) => confirmThen("cancel", () => api.cancelMeeting(meeting.code)),
   /** @param {MeetingInfo} meeting */
   table: (meeting) => void attempt(() => saveTable(meeting)),
+  /** @param {MeetingInfo} meeting */
+  archive: (meeting) => void attempt(() => saveChat(meeting)),
 };
 
 /** @param {"end" | "cancel"} part which question to ask @param {() => Promise<unknown>} work */
@@ -93,6 +95,13 @@ async function saveTable(meeting) {
   link.download = `attendance-${meeting.code}.csv`;
   link.click();
   URL.revokeObjectURL(link.href);
+}
+
+/** @param {MeetingInfo} meeting */
+async function saveChat({ code }) {
+  const [archive] = (await api.archives(code)).items;
+  if (!archive) throw new ParleyError("no_archive");
+  location.assign(api.archiveUrl(code, archive.id));
 }
 
 async function reload() {
