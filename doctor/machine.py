@@ -139,7 +139,7 @@ async def advertised(network: NetworkSettings, page_host: str) -> Verdict:
     """Look whether the addresses that clients are told can be reached by those who reach the page."""
     families = [4] * bool(network.bind_v4) + [6] * bool(network.bind_v6)
     try:
-        told = candidates(network.addresses, network.port, loopback=False, families=families)
+        told = candidates(network.addresses, network.port, 0, loopback=False, families=families)
     except ValueError as error:
         return failed(f"PARLEY_SFU_ADVERTISE: {error}", "Give IP addresses, with commas between them.")
     try:

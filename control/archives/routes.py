@@ -11,7 +11,7 @@ from control.edge.endpoint import Endpoint, Who
 from control.meetings.lookup import Lookup
 from control.meetings.store import Meeting
 from control.paging import Page
-from control.rates import Buckets
+from control.rates.port import Buckets
 from control.refusals import Reason, Refused
 from control.scopes import Scope
 from control.shards.shards import Shards
