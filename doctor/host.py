@@ -26,6 +26,7 @@ class Host:
         self._code: str | None = None
         self.ticket: str | None = None
         self.signal_url: str | None = None
+        self.ice_servers: list[dict[str, Any]] = []
 
     async def open_meeting(self, title: str) -> None:
         """Make an account and a meeting."""
@@ -38,9 +39,10 @@ class Host:
         self._code = (await self._post("/api/meetings", {"title": title}, self._token))["code"]
 
     async def join(self) -> None:
-        """Let a guest join, whose `ticket` and `signal_url` are known from then on."""
+        """Let a guest join, whose `ticket`, `signal_url` and `ice_servers` are known from then on."""
         joined = await self._post(f"/api/meetings/{self._code}/join", {"name": "Doctor"})
         self.ticket, self.signal_url = joined["ticket"], joined["signal_url"]
+        self.ice_servers = joined["ice_servers"]
 
     async def end_meeting(self) -> None:
         """End the meeting, if one was made."""

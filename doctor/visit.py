@@ -14,10 +14,11 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from doctor import page, stun
+from doctor import page, relay, stun
 from doctor.causes import failure, network_causes
 from doctor.finding import Check, Verdict, failed, ok, skipped, unset, warning
 from doctor.host import ApiRefused, Host
+from doctor.relay import Relay
 from doctor.stun import Answer, Candidate, Credentials
 from sfu.contract.codes import Code
 from sfu.contract.signals import Closed, Hello, Leave, NodeMessage, Refused, Welcome, decode_node, encode
@@ -29,6 +30,7 @@ LOSS_MAX = 0.02
 CLOSE_S = 5.0
 
 _CAUSES = network_causes("the node, or the proxy in front of it", "PARLEY_SFU_SIGNAL_URL")
+_RELAY_CAUSES = network_causes("the TURN server", "PARLEY_TURN_URLS")
 _REFUSALS = {
     Code.TICKET_EXPIRED: "Set the clocks of control and the node: NTP.",
     Code.TICKET_INVALID: "Give the node control's ticket-verifying.pem (PARLEY_DATA).",
@@ -73,7 +75,7 @@ class Visit:
             Check("signalling", self.signalling),
             Check("udp", self.udp, stun.PATIENCE_S),
             Check("tcp", self.tcp),
-            Check("turn", self.turn),
+            Check("turn", self.turn, 4 * relay.PATIENCE_S),
             Check("call", self.call, CALL_TAKES_S),
         ]
 
@@ -153,8 +155,24 @@ class Visit:
         return ok(f"{', '.join(map(str, told))} can be connected to")
 
     async def turn(self) -> Verdict:
-        """Tell that clients are given no TURN server."""
-        return unset("clients are given no TURN server, so networks without UDP stay outside")
+        """Have each TURN server that clients are given allocate a relay."""
+        if self._host.ticket is None:
+            return skipped("this needs a ticket")
+        if not self._host.ice_servers:
+            return unset("clients are given no TURN server, so networks that let only TLS out stay outside")
+        for server in self._host.ice_servers:
+            for url in server["urls"]:
+                try:
+                    await Relay.at(url).allocate(server["username"], server["credential"])
+                except PermissionError as error:
+                    return failed(
+                        f"{url}: {error}",
+                        "Give control as PARLEY_TURN_SECRET coturn's static-auth-secret; look at clocks.",
+                    )
+                except (OSError, ValueError) as error:
+                    return failure(url, error, _RELAY_CAUSES, "PARLEY_TURN_URLS")
+        urls = [url for server in self._host.ice_servers for url in server["urls"]]
+        return ok(f"{', '.join(urls)} relay")
 
     async def call(self) -> Verdict:
         """Have three bots call each other."""

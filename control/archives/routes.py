@@ -65,7 +65,7 @@ class ArchiveRoutes:
         meeting = await self._hosted(request)
         async with self._shards.of(meeting.id).read() as session:
             archive = await self._archives.find(session, meeting, request.match_info["archive"])
-        self._downloads.take(f"{meeting.id}/{meeting.host_id}")
+        await self._downloads.take(f"{meeting.id}/{meeting.host_id}")
         address = await self._archives.address(archive)
         return web.Response(status=302, headers={hdrs.LOCATION: address})
 

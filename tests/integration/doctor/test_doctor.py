@@ -1,12 +1,15 @@
 """`parley doctor` against a running service, and what it says when a client's way is blocked somewhere."""
 
 import asyncio
+import hmac
 import json
 import socket
 import sqlite3
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,9 +32,11 @@ from doctor.cli import command
 from doctor.finding import State, Verdict
 from doctor.machine import NodePlace
 from doctor.page import Page
+from doctor.relay import Relay
 from doctor.stun import Answer, Candidate, Credentials
 from sfu.transport.settings import NetworkSettings
 from tests.load.local import service
+from tests.support.coturn import SECRET, TurnServer, coturn
 from tests.support.ports import free_ports
 
 LOCAL = NetworkSettings(bind_v4="127.0.0.1", bind_v6="")
@@ -84,10 +89,23 @@ async def test_a_system_that_is_well(tmp_path: Path) -> None:
             meetings = database.execute("SELECT ended_at IS NOT NULL FROM meetings").fetchall()
     assert report.code == 0, report
     assert meetings == [(1,), (1,)]
-    unset = ("redis", "rabbitmq", "files", "files (cors)", "tls", "tcp", "turn")
+    unset = ("redis", "rabbitmq", "files", "files (cors)", "tls", "turn")
     assert {name for name, state in report.states().items() if state == "unset"} == set(unset)
-    well = ("database", "media port", "advertised", "page", "clock", "ticket", "signalling", "udp", "call")
-    assert {name: report.checks[name]["state"] for name in well} == dict.fromkeys(well, "ok"), report
+    well = (
+        "database",
+        "media port",
+        "advertised",
+        "page",
+        "clock",
+        "ticket",
+        "signalling",
+        "udp",
+        "tcp",
+        "call",
+    )
+    assert {name: report.checks[name]["state"] for name in (*well, "call")} == dict.fromkeys(
+        (*well, "call"), "ok"
+    ), report
     assert report.checks["udp"]["seen"] == f"127.0.0.1:{media} answers"
     assert "3 bots heard and saw each other" in report.checks["call"]["seen"]
 
@@ -98,6 +116,7 @@ async def test_udp_that_is_blocked_is_told_from_all_that_works(tmp_path: Path) -
         "PARLEY_SFU_MEDIA_PORT": str(media),
         "PARLEY_SFU_PORT": str(port),
         "PARLEY_SFU_ADVERTISE": "127.0.0.9",
+        "PARLEY_SFU_MEDIA_TCP_PORT": "0",
     }
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as firewall:
         firewall.bind(("127.0.0.9", media))  # takes all that comes, and says nothing
@@ -293,3 +312,26 @@ async def test_a_page_that_is_not_encrypted() -> None:
 def test_options_that_make_no_sense_are_refused_as_control_refuses_them(wrong: list[str], said: str) -> None:
     result = CliRunner().invoke(command, wrong)
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+@pytest.fixture(scope="module")
+def turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TurnServer]:
+    with coturn(tmp_path_factory.mktemp("coturn")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_turn_server_relays(turn: TurnServer, transport: str) -> None:
+    ends = int(time.time()) + 600
+    password = b64encode(hmac.digest(SECRET.encode(), f"{ends}:x".encode(), "sha1")).decode()
+    await Relay.at(turn.url(transport)).allocate(f"{ends}:x", password)
+    with pytest.raises(PermissionError, match="credentials are not taken"):
+        await Relay.at(turn.url(transport)).allocate(f"{ends}:x", "wrong")
+
+
+async def test_a_turn_server_is_not_there_or_not_trusted(turn: TurnServer) -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(ConnectionRefusedError):
+        await Relay.at(f"turn:127.0.0.1:{port}?transport=tcp").allocate("x", "x")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await Relay.at(turn.url("tls")).allocate("x", "x")
