@@ -56,12 +56,10 @@ class Journal:
     ) -> None:
         self.lost = 0
         """Events given up because control was away too long."""
-        self.delivered = 0
-        """Reports that were delivered."""
         self.failures = 0
         """Reports in a row that were not."""
-        self.moving = False
-        """Whether control has the rooms of this node moved to others, as it drains."""
+        self.moving: bool | None = None
+        """Whether control moves the rooms of this node, which drains, to others; None: it has not said."""
         self.introduced = not settings.control_url
         """Whether control knows of this node, so that rooms can be placed on it."""
         self._settings = settings
@@ -142,12 +140,13 @@ class Journal:
     async def _report(self, session: aiohttp.ClientSession) -> bool:
         """Send one report; forget the events it delivered."""
         self._happened.clear()
+        report = self._next()
         token = sign_token(self._secret, audience=CONTROL_AUDIENCE, now=time.time())
         url = f"{self._settings.control_url.rstrip('/')}/internal/nodes/report"
         try:
             async with session.post(
                 url,
-                data=msgspec.json.encode(self._next()),
+                data=msgspec.json.encode(report),
                 headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             ) as response:
                 response.raise_for_status()
@@ -159,11 +158,10 @@ class Journal:
             )
             return False
         self.failures = 0
-        self.delivered += 1
         self.introduced = True
         while self._events and self._events[0].seq <= reply.acknowledged:
             self._events.popleft()
-        self.moving = reply.moving
+        self.moving = reply.moving if report.draining else None
         if reply.census:
             self._count()
         return True

@@ -114,12 +114,10 @@ async def serve(settings: Settings) -> None:
 
 async def _drain(node: Node) -> None:
     """Wait until all rooms have moved to other nodes: as long as one takes them, and nobody is in a hurry."""
-    told = node.journal.delivered
     node.drain(node.settings.drain_deadline_s)
     again = asyncio.create_task(stop_asked())
     while node.is_attended and not again.done():
-        moving = node.journal.moving or node.journal.delivered == told
-        if not node.settings.control_url or node.journal.failures or not moving:
+        if not node.settings.control_url or node.journal.failures or node.journal.moving is False:
             break
         await asyncio.sleep(DRAIN_POLL_S)
     again.cancel()

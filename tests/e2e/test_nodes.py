@@ -50,6 +50,12 @@ async def test_a_call_moves_when_its_node_is_told_to_stop(stage: Stage, red: Des
     await stage.together(await stage.meeting(), anna, ben)
     before = await anna.sees(ben)
     (node,) = await stage.parley.busy_nodes()
+    for person in (anna, ben):
+        await person.page.evaluate(
+            "() => { window.states = [];"
+            " new MutationObserver(() => states.push(document.body.dataset.state))"
+            ".observe(document.body, {attributeFilter: ['data-state']}); }"
+        )
 
     await asyncio.to_thread(stage.parley.parts[node].stop)
 
@@ -58,3 +64,5 @@ async def test_a_call_moves_when_its_node_is_told_to_stop(stage: Stage, red: Des
     assert after[0].peer == before[0].peer
     await ben.sees(anna)
     await ben.hears(anna)
+    for person in (anna, ben):
+        assert await person.page.evaluate("() => states") == [], "nobody was cut off"

@@ -8,6 +8,9 @@
  * reloaded, a fresh one takes the same place. When there is nothing left to resume, or the node cannot be
  * reached, a new ticket is asked for: it may name another node, where this person goes on as the same peer.
  * This goes on until the person leaves or the node says it is final.
+ *
+ * Moving on: when the node says that the room moves to another, the stay there is made while this one plays on,
+ * and takes over once the others are there, too.
  */
 
 import { backoffMs } from "./backoff.js";
@@ -49,6 +52,10 @@ const MOST_PATIENCE_MS = 10_000;
 /** Joining is tried again for so long before the person is told; nobody waits long at a closed door. */
 const JOIN_PATIENCE_MS = 5_000;
 
+/** How long those are waited for who move with us, and how long our old stay goes on for those who wait for us. */
+const MOVING_TOGETHER_MS = 3_000;
+const FAREWELL_MS = 3_000;
+
 /** HTTP statuses of a join that may well be different in a moment. */
 const PASSING_STATUSES = new Set([429, 500, 502, 503, 504]);
 
@@ -67,6 +74,14 @@ export class Call extends Emitter {
   /** @type {(reason: ParleyError) => void} */
   #break = () => {};
   #wake = () => {};
+  /** Where we were before, while we move: not heard any more. @type {Signal | null} */
+  #former = null;
+  /** The room where we move to, not shown yet. @type {Room | null} */
+  #arriving = null;
+  /** Called with each change of it. */
+  #arrived = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #parting;
   /** Whether the node was out of reach, and control has not been asked about it since. */
   #isUnreachable = false;
 
@@ -152,13 +167,71 @@ export class Call extends Emitter {
   async #keepUp() {
     for (;;) {
       this.#to("entered", null);
-      const reason = await this.#broken;
+      const reason = await this.#movedOn();
       if (this.#state !== "connected") return;
       if (isFinal(reason)) return this.#finish(reason);
       this.#giveUp(reason);
       this.#to("lost", reason);
       if (!(await this.#comeBack())) return;
     }
+  }
+
+  /** Stay, wherever the room moves. @returns {Promise<ParleyError>} what ended the last of these stays */
+  async #movedOn() {
+    for (;;) {
+      const reason = await this.#broken;
+      if (reason.code !== "room_moves" || this.#state !== "connected") return reason;
+      try {
+        await this.#move();
+      } catch (thrown) {
+        this.#farewell();
+        this.link.close();
+        return asParleyError(thrown);
+      }
+    }
+  }
+
+  /** Enter the room where it is now, and leave it here once the others have come there, too. */
+  async #move() {
+    this.#farewell();
+    this.#former = this.#signal;
+    this.link.setAside();
+    this.#place = null;
+    this.#arriving = this.room;
+    await this.#enter();
+    await this.#together();
+    const room = this.#arriving;
+    if (!room) throw new ParleyError("left");
+    this.#arriving = null;
+    this.link.takeOver();
+    this.#setRoom(room);
+    this.#parting = setTimeout(() => this.#farewell(), FAREWELL_MS);
+  }
+
+  /** End the stay we moved from. */
+  #farewell() {
+    clearTimeout(this.#parting);
+    this.#former?.leave();
+    this.#former = this.#arriving = null;
+    this.link.retire();
+  }
+
+  /** Wait until all who were connected are where we move to, or no longer. */
+  async #together() {
+    const missing = () => {
+      const there = new Set(this.#arriving?.peers.map(({ id }) => id));
+      return this.room?.peers.some(({ id, connected }) => connected && !there.has(id));
+    };
+    const late = setTimeout(() => this.#arrived(), MOVING_TOGETHER_MS);
+    await new Promise((resolve) => {
+      const ends = performance.now() + MOVING_TOGETHER_MS;
+      this.#arrived = () => {
+        if (!missing() || performance.now() >= ends - 1) resolve(undefined);
+      };
+      this.#arrived();
+    });
+    clearTimeout(late);
+    this.#arrived = () => {};
   }
 
   /** @returns {Promise<boolean>} whether the call goes on */
@@ -258,6 +331,7 @@ export class Call extends Emitter {
   }
 
   #drop() {
+    this.#farewell();
     this.#signal?.close();
     this.#signal = null;
     this.#forget();
@@ -291,9 +365,10 @@ export class Call extends Emitter {
 
   /** @param {Signal} signal */
   #listen(signal) {
-    signal.on("message", (message) => this.#hear(message));
-    signal.on("refused", (error) => this.emit("refused", error));
-    signal.on("closed", (error) => this.#break(error));
+    const isHeard = () => signal !== this.#former;
+    signal.on("message", (message) => isHeard() && this.#hear(message));
+    signal.on("refused", (error) => isHeard() && this.emit("refused", error));
+    signal.on("closed", (error) => isHeard() && this.#break(error));
   }
 
   /** @param {import("./protocol.js").NodeSignal} message */
@@ -311,7 +386,7 @@ export class Call extends Emitter {
       case "encodings":
         return this.link.need(message);
       case "move":
-        return this.#break(new ParleyError("room_moved", undefined, { retry: "join" }));
+        return this.#break(new ParleyError("room_moves", undefined, { retry: "join" }));
       case "quality":
         return this.#setQuality(message.slots);
       default:
@@ -322,7 +397,7 @@ export class Call extends Emitter {
   /** @param {import("./protocol.js").Delta} delta */
   #change(delta) {
     try {
-      this.#setRoom(applyDelta(/** @type {Room} */ (this.room), delta));
+      this.#setRoom(applyDelta(/** @type {Room} */ (this.#arriving ?? this.room), delta));
     } catch (cause) {
       this.#break(new ParleyError("room_gap", undefined, { retry: "resume", cause }));
     }
@@ -330,6 +405,10 @@ export class Call extends Emitter {
 
   /** @param {Room} room */
   #setRoom(room) {
+    if (this.#arriving) {
+      this.#arriving = room;
+      return this.#arrived();
+    }
     this.room = room;
     this.emit("room", room);
   }

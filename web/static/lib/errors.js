@@ -27,7 +27,7 @@ export const SENTENCES = Object.freeze({
   webrtc_missing: "This browser cannot make calls. Use a current Chrome, Edge, Firefox or Safari.",
   left: "You left the meeting.",
   link_lost: "The connection was lost.",
-  room_moved: "The meeting goes on at another server.",
+  room_moves: "The meeting moves to another server.",
   room_gap: "A message of the server was missed.",
   no_archive: "Nobody wrote in this chat, or it was not saved yet. Try again in a moment.",
   file_empty: "The file is empty.",

@@ -33,6 +33,10 @@ const UP_TIMEOUT_MS = 12_000;
 export class Link extends Emitter {
   /** @type {Connection | null} */
   #connection = null;
+  /** The one before it, which goes on for a while. @type {Connection | null} */
+  #former = null;
+  /** The one of the two whose slots are shown. @type {Connection | null} */
+  #shown = null;
   /** Where changes are told; null: the next first offer says them. @type {Signal | null} */
   #signal = null;
   /** @type {Map<Source, Publication>} */
@@ -45,7 +49,7 @@ export class Link extends Emitter {
   #offerDue = false;
 
   get slots() {
-    return this.#connection?.slots ?? [];
+    return this.#shown?.slots ?? [];
   }
 
   /** Whether the connection at hand can be used again after an ICE restart. */
@@ -61,6 +65,7 @@ export class Link extends Emitter {
     const before = this.#published.get(source);
     if (!before && !publication.track) return; // never opened: nothing to tell of
     this.#published.set(source, publication);
+    this.#former?.sync(this.#published);
     const resized = before?.width !== publication.width || before?.height !== publication.height;
     const toggled = before?.muted !== publication.muted;
     if (publication.muted && toggled) this.#tellMute(source, true);
@@ -70,7 +75,9 @@ export class Link extends Emitter {
 
   /** Publish the source no more. @param {Source} source */
   unpublish(source) {
-    if (this.#published.delete(source) && this.#connection?.sync(this.#published)) this.#offerAnew();
+    if (!this.#published.delete(source)) return;
+    this.#former?.sync(this.#published);
+    if (this.#connection?.sync(this.#published)) this.#offerAnew();
   }
 
   /** All the video that is wanted from now on; what is not named is not sent. @param {Want[]} wants */
@@ -101,22 +108,45 @@ export class Link extends Emitter {
 
   /** Begin anew with a fresh PeerConnection. @param {RTCIceServer[]} iceServers relays it may go by */
   renew(iceServers) {
-    this.close();
+    if (this.#connection || !this.#former) this.close();
     const connection = new Connection(iceServers);
     connection.on("data", (delivery) => this.emit("data", delivery));
     connection.on("state", (state) => {
-      if (state === "disconnected" || state === "failed") {
+      if (this.#connection === connection && (state === "disconnected" || state === "failed")) {
         this.emit("lost", new ParleyError("link_lost", undefined, { retry: "resume" }));
       }
     });
     this.#connection = connection;
+    this.#shown ??= connection;
+  }
+
+  /** Let the connection go on, and be shown, while the next one is made. */
+  setAside() {
+    this.detach();
+    this.retire();
+    this.#former = this.#connection;
+    this.#connection = null;
+  }
+
+  /** Show what the new connection brings; the former one still sends. */
+  takeOver() {
+    this.#shown = this.#connection;
+    this.emit("slots", this.slots);
+  }
+
+  /** End the former connection. */
+  retire() {
+    this.#former?.close();
+    this.#former = null;
   }
 
   close() {
     this.detach();
-    if (!this.#connection) return;
-    this.#connection.close();
+    this.retire();
+    this.#connection?.close();
     this.#connection = null;
+    if (!this.#shown) return;
+    this.#shown = null;
     this.emit("slots", []);
   }
 
@@ -194,7 +224,7 @@ export class Link extends Emitter {
     connection.growVideoSlots(this.#wants.length);
     const answer = await exchange(await connection.offer(this.#published, options));
     await connection.accept(answer);
-    this.emit("slots", connection.slots);
+    if (this.#shown === connection) this.emit("slots", connection.slots);
   }
 
   /** Offer what there is when the turn comes; changes made until then share the offer. */
