@@ -12,6 +12,23 @@ from tests.support.servers import Service, service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+SILENCE_MS = 1000
+"""Some 50 to 120 ms pass where the machine is not crowded."""
+WATCH = """() => {
+  window.watched = { states: [], silences: [] };
+  const state = () => watched.states.push(document.body.dataset.state);
+  new MutationObserver(state).observe(document.body, { attributeFilter: ["data-state"] });
+  const player = (added) => {
+    const since = performance.now();
+    added.addEventListener("playing", () => watched.silences.push(performance.now() - since));
+  };
+  const nodes = (records) => records.flatMap(({ addedNodes }) => [...addedNodes]);
+  const players = (records) => nodes(records).filter(({ tagName }) => tagName === "AUDIO");
+  new MutationObserver((records) => players(records).forEach(player))
+    .observe(document.body, { childList: true, subtree: true });
+}"""
+"""Notes each change of the call's state, and how long each new player of sound takes to play."""
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def parley(net: Network, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
@@ -51,11 +68,7 @@ async def test_a_call_moves_when_its_node_is_told_to_stop(stage: Stage, red: Des
     before = await anna.sees(ben)
     (node,) = await stage.parley.busy_nodes()
     for person in (anna, ben):
-        await person.page.evaluate(
-            "() => { window.states = [];"
-            " new MutationObserver(() => states.push(document.body.dataset.state))"
-            ".observe(document.body, {attributeFilter: ['data-state']}); }"
-        )
+        await person.page.evaluate(WATCH)
 
     await asyncio.to_thread(stage.parley.parts[node].stop)
 
@@ -65,4 +78,7 @@ async def test_a_call_moves_when_its_node_is_told_to_stop(stage: Stage, red: Des
     await ben.sees(anna)
     await ben.hears(anna)
     for person in (anna, ben):
-        assert await person.page.evaluate("() => states") == [], "nobody was cut off"
+        seen = await person.page.evaluate("() => watched")
+        assert seen["states"] == [], "nobody was cut off"
+        assert seen["silences"], "the sound is that of another player"
+        assert max(seen["silences"]) < SILENCE_MS
