@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CODE := parley.py sfu control doctor web deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prepare check format bench bench-control load scenarios networks contract dashboards lock clean
+.PHONY: help run test prepare check format bench bench-control load scale scenarios networks contract dashboards lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -43,6 +43,9 @@ BOTS ?= 4
 SECONDS ?= 10
 load: $(VENV)/.dev ## Send headless bots into meetings: ROOMS= BOTS= SECONDS=
 	$(BIN)/python -m tests.load.local --rooms $(ROOMS) --bots $(BOTS) --seconds $(SECONDS)
+
+scale: $(VENV)/.dev ## Upgrade and kill nodes and control under bots, and measure what those notice
+	$(BIN)/python -m tests.scale
 
 scenarios: $(VENV)/.dev ## Play calls over simulated bad networks and draw them into build/scenarios.html
 	$(BIN)/python -m tests.simulation

@@ -20,6 +20,8 @@ class Admission:
     ticket: str
     signal_url: str
     peer: str
+    token: str
+    """Says to control who this guest is."""
 
 
 class Api:
@@ -50,10 +52,17 @@ class Api:
         """End a meeting. Raises ApiFailed."""
         await self._post(f"/api/meetings/{code}/end", {}, {"Authorization": f"Bearer {self._token}"})
 
-    async def join(self, code: str, name: str) -> Admission:
-        """Join as a guest. Raises ApiFailed."""
-        reply = await self._post(f"/api/meetings/{code}/join", {"name": name})
-        return Admission(reply["ticket"], reply["signal_url"], reply["peer"])
+    async def join(
+        self, code: str, name: str, former: Admission | None = None, *, unreachable: bool = False
+    ) -> Admission:
+        """Join as a guest: anew, or as who was admitted before. Raises ApiFailed."""
+        body: dict[str, Any] = {"name": name, "unreachable": unreachable}
+        headers = None
+        if former is not None:
+            body["peer"] = former.peer
+            headers = {"Authorization": f"Bearer {former.token}"}
+        reply = await self._post(f"/api/meetings/{code}/join", body, headers)
+        return Admission(reply["ticket"], reply["signal_url"], reply["peer"], reply["access_token"])
 
     async def _post(
         self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None

@@ -42,14 +42,20 @@ class Server:
                 env=self._environment,
             )
 
-    async def stop(self) -> None:
+    async def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def stop(self, within_s: float = _STOP_S) -> None:
         """Ask it to end; insist after a while."""
         process = self._process
         if process is None or process.returncode is not None:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), _STOP_S)
+            await asyncio.wait_for(process.wait(), within_s)
         except TimeoutError:
             process.kill()
             await process.wait()

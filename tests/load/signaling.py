@@ -93,6 +93,8 @@ class Conversation:
         self.me = ""
         self.labels: dict[str, str | None] = {}
         self.ended_because = ""
+        self._moves = False
+        self._over = asyncio.Event()
         self._audio_slots = audio_slots
         self._video_slots = video_slots
         self._drawn = drawn
@@ -142,6 +144,11 @@ class Conversation:
                 await self._socket.send_str(signals.encode(signals.Leave()))
             await self._socket.close()
 
+    async def over(self) -> bool:
+        """Wait until the room moves, and return True; or until signalling ends, and return False."""
+        await self._over.wait()
+        return self._moves and not self.ended_because
+
     def unmet(self, pictures: set[str], voices: int) -> str:
         """Return what is missing, in words, of `pictures` seen in slots and `voices` heard.
 
@@ -162,6 +169,7 @@ class Conversation:
                 self._take(await _hear(socket), socket)
         except SignalingFailed as error:
             self.ended_because = str(error)
+            self._over.set()
 
     def _take(self, message: signals.NodeMessage, socket: aiohttp.ClientWebSocketResponse) -> None:
         match message:
@@ -173,6 +181,9 @@ class Conversation:
                 for label in labels:
                     self.labels[label.mid] = label.track
                     self._labelled(label)
+            case signals.Move():
+                self._moves = True
+                self._over.set()
             case signals.Refused() | signals.Closed():
                 raise SignalingFailed(_told(message))
 
