@@ -102,7 +102,7 @@ def test_what_a_client_can_do_after_its_end(code: Code) -> None:
     world = World()
     (ada,) = world.meeting("ada")
     world.room.leave(ada.peer, code)
-    rejoin = {Code.LINK_TIMEOUT, Code.LINK_LOST, Code.DRAINING, Code.INTERNAL}
+    rejoin = {Code.LINK_TIMEOUT, Code.LINK_LOST, Code.DRAINING, Code.ROOM_MOVED, Code.INTERNAL}
     assert ada.outbox.end == (code, "join" if code in rejoin else "none")
 
 

@@ -50,7 +50,7 @@ class Journal:
 
     lines: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def room_opened(self, room: str) -> None:
+    def room_opened(self, room: str, epoch: int) -> None:
         self.lines.append(("opened", room))
 
     def room_closed(self, room: str, code: Code) -> None:
