@@ -1,6 +1,7 @@
 """A whole node in this process, on loopback, and aiortc clients that talk to it as any client does."""
 
 import asyncio
+import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +12,7 @@ from typing import Any
 import aiohttp
 import aioice.ice
 import pytest
-from aiohttp.test_utils import TestServer, get_unused_port_socket
+from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sfu.contract.ticket import LIFETIME_S, Rights, Ticket, sign
@@ -78,7 +79,7 @@ def loopback_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def open_house(settings: Settings, key: Ed25519PrivateKey) -> AsyncIterator[House]:
     """Run a node that takes the tickets signed with `key`."""
-    listening = get_unused_port_socket("127.0.0.1")
+    listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     node = Node(replace(settings, internal_url=url), key.public_key(), SECRET)
     await node.network.open()

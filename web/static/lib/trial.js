@@ -4,6 +4,7 @@
  */
 
 import { Call } from "./call.js";
+import { Relays } from "./relays.js";
 
 /**
  * @typedef {{protocol: string, relayed: boolean, roundTripMs: number | null}} Path how media goes to the node
@@ -17,7 +18,7 @@ import { Call } from "./call.js";
 export async function tryConnection(api, reached) {
   const { code } = await api.createMeeting({ title: "Connection test", guests_allowed: false });
   reached();
-  const call = new Call(() => api.join(code));
+  const call = new Call((back) => api.join(code, back), new Relays(() => api.iceServers(code)));
   try {
     await call.join();
     return pathOf([...((await call.link.stats())?.values() ?? [])]);
