@@ -1,6 +1,8 @@
 """From a code in a path to the meeting, slowly for those who guess."""
 
 from aiohttp import web
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from control.edge.caller import CALLER, Caller
 from control.meetings import store
@@ -34,10 +36,21 @@ class Lookup:
         return meeting
 
     async def _by_code(self, code: str) -> Meeting | None:
+        """Look where the code tells, then in the first database, whose codes may begin alike.
+
+        So those of its meetings are found while another database is away.
+        """
         told = shard_of(code)
+        failure: Exception | None = None
         for number in (told, 0) if 0 < told < len(self._shards) else (0,):
-            async with self._shards[number].read() as session:
-                meeting = await store.by_code(session, code)
+            try:
+                async with self._shards[number].read() as session:
+                    meeting = await store.by_code(session, code)
+            except (DBAPIError, PoolTimeoutError) as error:
+                failure = error
+                continue
             if meeting is not None:
                 return meeting
+        if failure is not None:
+            raise failure
         return None
