@@ -303,12 +303,12 @@ async def test_who_stays_when_we_stop_is_told_and_may_come_back(
 
 @over_all_transports
 async def test_idle_connections_are_kept_by_pings(start: Start, transports: list[str]) -> None:
-    control = await start(socket_ping_s=1, socket_pong_s=2)
+    control = await start(socket_ping_s=2, socket_pong_s=5)
     ann = await control.person("Ann")
     code = await meeting_of(control, ann)
     async with talking(control.base, ann.token, transports) as talker:
         await join(talker, code)
-        await asyncio.sleep(4)  # longer than both together
+        await asyncio.sleep(9)  # longer than both together
         await say(ann, code, "still here")
         await talker.event("receive-message")
 
