@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 # All Python of the repository.
 CODE := parley.py sfu control doctor web deploy tests
 
+# The tests that bear a busy machine, and those with whole systems, browsers and networks.
+SIDE_BY_SIDE := tests/unit tests/scenario tests/simulation tests/fuzz tests/integration
+ALONE := tests/deploy tests/support tests/e2e
+
 .DEFAULT_GOAL := help
 .PHONY: help run test prepare check format bench bench-control load scale scenarios networks contract dashboards lock clean
 
@@ -17,7 +21,8 @@ run: $(VENV)/.run ## Run control and one node here; the address to open is print
 
 test: prepare $(VENV)/.dev check ## Prepare this machine, then run every check and test
 	node --test tests/unit/web/
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -q $(ALONE)
 
 prepare: ## Install the Debian packages the tests need (root), or say what is missing
 	@tests/support/prepare

@@ -1,6 +1,7 @@
 """The API's document over HTTP, for programs and for people."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -16,8 +17,7 @@ class OpenApiRoutes:
     """The routes of the document of `endpoints` and of its own."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
-        self._document = document([*endpoints, *self.table()], VERSION)
-        self._body = msgspec.json.encode(self._document)
+        self._endpoints = [*endpoints, *self.table()]
 
     def table(self) -> list[Endpoint]:
         """Return the endpoints."""
@@ -25,6 +25,15 @@ class OpenApiRoutes:
             Endpoint("GET", "/api/openapi.json", self.document, Who.PUBLIC).gives(dict[str, Any]),
             Endpoint("GET", "/api/docs", self.page, Who.PUBLIC).gives(str, content_type="text/html"),
         ]
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        """The document. It takes longer to make than all else that a service begins with."""
+        return document(self._endpoints, VERSION)
+
+    @cached_property
+    def _body(self) -> bytes:
+        return msgspec.json.encode(self._document)
 
     async def document(self, _request: web.Request) -> web.Response:
         """Give this document."""

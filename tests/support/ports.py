@@ -1,24 +1,35 @@
-"""Ports that nobody uses."""
+"""Ports that nobody uses, outside the range from which the kernel gives ports to connections."""
 
+import random
 import socket
 from contextlib import ExitStack
+from itertools import cycle
+
+_RANGE = range(12_000, 32_000)
+_FIRST = random.choice(_RANGE)  # noqa: S311 - so that test processes beside this one seldom try the same
+_ports = cycle([*range(_FIRST, _RANGE.stop), *range(_RANGE.start, _FIRST)])
 
 
 def free_ports(count: int) -> list[int]:
     """Return ports that were free a moment ago, for TCP on all addresses; for UDP they mostly are, too."""
-    with ExitStack() as closing:
-        sockets = [closing.enter_context(socket.create_server(("", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
+    return [free_run(1) for _ in range(count)]
 
 
 def free_run(count: int) -> int:
     """Return the first of so many ports in a row that were all free a moment ago."""
     while True:
-        (first,) = free_ports(1)
-        with ExitStack() as closing:
-            try:
-                for port in range(first, first + count):
-                    closing.enter_context(socket.create_server(("", port)))
-            except OSError:
-                continue
-            return first
+        ports = [next(_ports) for _ in range(count)]
+        if _are_free(ports):
+            return ports[0]
+
+
+def _are_free(ports: list[int]) -> bool:
+    if ports != list(range(ports[0], ports[0] + len(ports))):
+        return False
+    with ExitStack() as closing:
+        try:
+            for port in ports:
+                closing.enter_context(socket.create_server(("", port)))
+        except OSError:
+            return False
+    return True

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 import sqlalchemy
-from aiohttp import web
+from aiohttp import web, web_app
 from yarl import URL
 
 from control.app import build
@@ -28,13 +28,18 @@ from tests.support.radosgw import RadosGateway, radosgw
 
 PLENTY = Rates(**{field.name: Rate(10_000, 1) for field in dataclasses.fields(Rates)})
 
+_DOCUMENTS: list[OpenApi] = []
+
 Start = Callable[..., Awaitable[Control]]
 MakeDatabases = Callable[..., list[sqlalchemy.URL]]
 
 
 async def _document(base: URL) -> OpenApi:
-    async with aiohttp.request("GET", base / "api/openapi.json") as response:
-        return OpenApi(await response.json())
+    """Return the API's document, which no setting changes: the first service's is every other's."""
+    if not _DOCUMENTS:
+        async with aiohttp.request("GET", base / "api/openapi.json") as response:
+            _DOCUMENTS.append(OpenApi(await response.json()))
+    return _DOCUMENTS[0]
 
 
 def only_documented(api: OpenApi) -> aiohttp.ClientMiddlewareType:
@@ -66,6 +71,7 @@ async def running(settings: Settings, clock: Hands) -> AsyncIterator[Control]:
             yield Control(base, clock, load_secrets(settings.data), http)
     finally:
         await runner.cleanup()
+        web_app._cached_build_middleware.cache_clear()  # or the last thousand services would be kept
 
 
 @pytest.fixture(scope="session")
