@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from itertools import cycle
 
 _RANGE = range(12_000, 32_000)
-_FIRST = random.choice(_RANGE)  # noqa: S311 - so that test processes beside this one seldom try the same
+_FIRST = random.choice(_RANGE)
+"""Chance, so that test processes beside this one seldom try the same."""
 _ports = cycle([*range(_FIRST, _RANGE.stop), *range(_RANGE.start, _FIRST)])
 
 
