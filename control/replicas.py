@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from control.clock import Clock
-from control.credentials.service import Credentials
+from control.credentials.service import LOOK_S, Credentials
 from control.events.announcing import Announcing
 from control.events.fanout import Fanout
 from control.events.service import Announce
-from control.loop import Loop
+from control.loop import Loop, Repeated
 from control.metrics import Metrics
 from control.rates.local import LocalBuckets
 from control.rates.port import MakeBuckets
@@ -33,7 +33,7 @@ def alone(clock: Clock, shards: Shards, fanout: Fanout) -> Replicas:
         announce=fanout.announce,
         credentials=credentials,
         buckets=lambda _name, rate: LocalBuckets(rate, clock),
-        loops=(credentials,),
+        loops=(_looking_after(credentials),),
     )
 
 
@@ -49,5 +49,9 @@ def together(
         announce=announcing.announce,
         credentials=credentials,
         buckets=lambda name, rate: SharedBuckets(levels, name, rate, clock),
-        loops=(credentials, announcing, relay, levels),
+        loops=(_looking_after(credentials), announcing, relay, levels),
     )
+
+
+def _looking_after(credentials: Credentials) -> Loop:
+    return Repeated(credentials.look, LOOK_S, "credentials could not be looked up")

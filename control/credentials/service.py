@@ -5,23 +5,16 @@ which is for good, is told to the other replicas at once. What was not told is f
 request, once the belief is old, and every `LOOK_S` for those whose connections are open.
 """
 
-import asyncio
-import contextlib
-import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from control.clock import Clock
 from control.credentials import store
 from control.database import Database
 from control.relay import Relay
-
-log = logging.getLogger(__name__)
 
 TOPIC = "credentials"
 TRUST_S = 5.0
@@ -43,7 +36,6 @@ class Credentials:
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._watchers: defaultdict[str, set[Callable[[], None]]] = defaultdict(set)
         self._tell_others = None if relay is None else relay.topic(TOPIC, self._hear)
-        self._stop = asyncio.Event()
 
     async def stands(self, credential: str) -> bool:
         """Tell whether the credential is good."""
@@ -77,22 +69,11 @@ class Credentials:
             if not watchers:
                 self._watchers.pop(credential, None)
 
-    def stop(self) -> None:
-        """Let `run` end."""
-        self._stop.set()
-
-    async def run(self) -> None:
-        """Look after the credentials of open connections until stopped."""
-        while not self._stop.is_set():
-            try:
-                watched = list(self._watchers)
-                for first in range(0, len(watched), BATCH):
-                    await self._look_at(watched[first : first + BATCH])
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("credentials could not be looked up; trying again: %s", error)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._stop.wait()
+    async def look(self) -> None:
+        """Look after the credentials of open connections."""
+        watched = list(self._watchers)
+        for first in range(0, len(watched), BATCH):
+            await self._look_at(watched[first : first + BATCH])
 
     async def _look_at(self, credentials: list[str]) -> None:
         now = self._clock()
