@@ -73,12 +73,12 @@ def judged_buffers(given: Sequence[int], asked: Sequence[int]) -> Verdict:
 
 
 async def open_files(needed: int) -> Verdict:
-    """Look how many files a process may have open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return ok(f"a process may open {'any number' if soft == resource.RLIM_INFINITY else soft}")
+    """Look how many files a node, which takes all that it may, can have open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= needed:
+        return ok(f"a process may open {'any number' if hard == resource.RLIM_INFINITY else hard}")
     return warning(
-        f"a process may open {soft}, and a full node {needed}",
+        f"a process may open {hard}, and a full node {needed}",
         f"Start it with LimitNOFILE={needed} (systemd), ulimits (containers) or `ulimit -n {needed}`.",
     )
 

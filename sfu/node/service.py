@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import time
 
@@ -80,6 +81,7 @@ def application(node: Node, endpoint: SignalEndpoint, cluster_secret: bytes) -> 
 async def serve(settings: Settings) -> None:
     """Run a node until SIGINT or SIGTERM. Raises OSError when a port is taken or a key is missing."""
     ticket_key, cluster_secret = load_keys(settings)
+    _allow_open_files()
     node = Node(settings, ticket_key, cluster_secret)
     endpoint = SignalEndpoint(node, cluster_secret)
     runner = web.AppRunner(
@@ -130,6 +132,13 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     await web.TCPSite(runner, host, settings.port, reuse_port=is_shared).start()
     if is_shared:
         await web.TCPSite(runner, host, settings.internal_port).start()
+
+
+def _allow_open_files() -> None:
+    """Have as many files open at once as the process may: each connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    _log.info("up to %d files may be open at once", hard)
 
 
 def _settle_garbage() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -80,8 +81,9 @@ class Host:
 
 
 def options(data: Path, port: int, internal: int, media: int) -> list[str]:
-    """Return the command line of two workers."""
+    """Return the command line of two workers, begun with few open files."""
     return [
+        *("sh", "-c", 'ulimit -Sn 1024 && exec "$0" "$@"'),
         *(sys.executable, "-m", "sfu.node.cli", "--workers=2", "--node-id=h", f"--data={data}"),
         *(f"--port={port}", f"--internal-port={internal}", f"--media-port={media}", "--host=127.0.0.1"),
         *("--bind-v4=127.0.0.1", "--bind-v6=", "--advertise=127.0.0.1"),
@@ -138,6 +140,12 @@ def children(pid: int) -> dict[str, int]:
             arguments = Path(f"/proc/{child}/cmdline").read_text().split("\0")
             found |= {each: int(child) for each in arguments if each.startswith("--node-id=")}
     return found
+
+
+async def test_nodes_have_as_many_files_open_as_they_may(host: Host) -> None:
+    for pid in children(host.process.pid).values():
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        assert soft == hard
 
 
 async def test_a_worker_that_crashes_is_started_again(host: Host) -> None:
