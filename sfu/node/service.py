@@ -136,9 +136,14 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
 
 def _allow_open_files() -> None:
     """Have as many files open at once as the process may: each connection is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    _log.info("up to %d files may be open at once", hard)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:  # a sandbox may forbid it
+            _log.warning("only %d files may be open at once, not %d: %s", soft, hard, error)
+            return
+    _log.info("%d files may be open at once", hard)
 
 
 def _settle_garbage() -> None:
