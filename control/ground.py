@@ -17,7 +17,7 @@ from control.loop import Loop, Repeated
 from control.metrics import Metrics
 from control.nodes.commands import Commands
 from control.outbox import Outbox
-from control.replicas import Replicas, alone, together
+from control.replicas import Replicas, replicas_of
 from control.settings import Settings
 from control.shards.shards import Shards
 from control.webhooks.service import Webhooks
@@ -66,10 +66,7 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
     secrets = load_secrets(settings.data)
     limits, metrics, shards = settings.limits, Metrics(), shards_of(settings)
     fanout = Fanout(limits.event_outbox)
-    if settings.redis_url:
-        replicas = together(settings.redis_url, secrets.cluster, clock, shards, fanout, metrics)
-    else:
-        replicas = alone(clock, shards, fanout)
+    replicas = replicas_of(settings, secrets.cluster, clock, shards, fanout, metrics)
     jobs, subscribers = Jobs(clock), Subscribers(shards.first)
     webhooks = Webhooks(jobs, subscribers, clock, limits.webhooks_each)
     files = Files(settings, clock, secrets, metrics)
