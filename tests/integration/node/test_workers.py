@@ -19,6 +19,7 @@ import pytest
 from control.keys import ensure_secrets, load_secrets
 from sfu.contract import signals
 from sfu.contract.ticket import LIFETIME_S, Ticket, sign
+from sfu.node import workers
 from sfu.node.settings import Settings
 from sfu.node.workers import workers_of
 from sfu.transport.settings import NetworkSettings
@@ -159,6 +160,22 @@ async def test_a_worker_that_crashes_is_started_again(host: Host) -> None:
     await until("the worker is started again", again)
     assert await host.is_up(2) == "h-2"
     assert children(host.process.pid)["--node-id=h-1"] == before["--node-id=h-1"]
+
+
+async def test_a_worker_that_ran_for_long_is_started_again_whatever_ended_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(workers, "STEADY_S", 0)
+    (worker,) = workers_of(Settings(node_id="h"), 1)
+    keeping = asyncio.create_task(workers.supervise([worker], [f"--data={data / 'none'}"]))
+
+    async def is_restarted() -> bool:
+        assert not keeping.done()
+        return "node h-1 ended with code 1; starting it again" in caplog.text
+
+    await until("the worker is started again", is_restarted)
+    signal.raise_signal(signal.SIGTERM)
+    assert await keeping == 0
 
 
 async def test_workers_that_cannot_start_end_with_the_reason(data: Path) -> None:
