@@ -65,9 +65,7 @@ class SignalEndpoint:
     def __init__(self, node: Node, cluster_secret: bytes) -> None:
         self._node = node
         self._secret = cluster_secret
-        self._passage = Passage(
-            cluster_secret, max_message_bytes=node.settings.max_message_bytes, heartbeat_s=HEARTBEAT_S
-        )
+        self._passage = Passage(cluster_secret, heartbeat_s=HEARTBEAT_S)
         self._open: set[Outbox] = set()
         self._passing: set[Outbox] = set()
 
