@@ -1,11 +1,9 @@
 """Composition: from settings to a running service."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
@@ -19,10 +17,11 @@ from control.events.fanout import Fanout
 from control.ground import Ground, ground_of
 from control.health import HealthRoutes
 from control.invitations.routes import MailRoutes
-from control.join.evacuation import Evacuation
+from control.loop import Loop, Repeated
 from control.nodes.commands import CommandSender
 from control.nodes.routes import NodeRoutes
 from control.nodes.service import Nodes
+from control.nodes.watch import Watch
 from control.objects.port import Away
 from control.openapi.routes import OpenApiRoutes
 from control.pages.routes import PageRoutes
@@ -37,7 +36,6 @@ from control.work import Work, handlers
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
-SWEEP = timedelta(seconds=0.5)
 EVACUATION_S = 1.0
 
 
@@ -117,54 +115,25 @@ async def run(app: web.Application, host: str, port: int) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _sweep(nodes: Nodes, clock: Clock, stop: asyncio.Event) -> None:
-    """Look for silent nodes until stopped.
-
-    Nobody can report while we, or the database, are away: after that, nodes get the time to.
-    """
-    wait = nodes.lease
-    while not stop.is_set():
-        due = clock() + wait
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait.total_seconds()):
-                await stop.wait()
-                return
-        was_away = clock() - due > SWEEP
-        wait = nodes.lease if was_away else min(SWEEP, nodes.lease)
-        if was_away:
-            continue
-        try:
-            await nodes.sweep()
-        except Exception:
-            log.exception("silent nodes could not be looked for; trying again")
-            wait = nodes.lease
+async def _tidy(ground: Ground) -> None:
+    """Take away files that may go."""
+    try:
+        for database in ground.shards:
+            await ground.files.sweep(database)
+    except Away as error:
+        log.warning("files could not be deleted; trying again: %s", error)
 
 
-async def _evacuate(evacuation: Evacuation, stop: asyncio.Event) -> None:
-    """Move rooms off nodes that drain, until stopped."""
-    while not stop.is_set():
-        try:
-            await evacuation.step()
-        except Exception:
-            log.exception("rooms could not be moved off nodes that drain; trying again")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(EVACUATION_S):
-                await stop.wait()
-
-
-async def _tidy(ground: Ground, stop: asyncio.Event) -> None:
-    """Take away files that may go, until stopped."""
-    while not stop.is_set():
-        try:
-            for database in ground.shards:
-                await ground.files.sweep(database)
-        except Away as error:
-            log.warning("files could not be deleted; trying again: %s", error)
-        except Exception:
-            log.exception("files that may go could not be looked for; trying again")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ground.settings.sweep_s):
-                await stop.wait()
+def _upkeep(ground: Ground, nodes: Nodes) -> list[Loop]:
+    """Return what control does again and again."""
+    watch, evacuation = Watch(nodes, ground.clock), evacuation_of(ground)
+    return [
+        Repeated(watch.look, watch.every_s, "silent nodes could not be looked for"),
+        Repeated(evacuation.step, EVACUATION_S, "rooms could not be moved off nodes that drain"),
+        Repeated(
+            partial(_tidy, ground), ground.settings.sweep_s, "files that may go could not be looked for"
+        ),
+    ]
 
 
 async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
@@ -180,22 +149,15 @@ async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
         ground.clock,
         ground.metrics,
     )
-    loops = [sender, *work.in_control(), *ground.loops()]
+    loops = [sender, *work.in_control(), *ground.loops(), *_upkeep(ground, nodes)]
     tasks: list[asyncio.Task[None]] = []
-    stop = asyncio.Event()
     try:
         await ground.prepare()
-        tasks += [
-            asyncio.create_task(_sweep(nodes, ground.clock, stop)),
-            asyncio.create_task(_tidy(ground, stop)),
-            asyncio.create_task(_evacuate(evacuation_of(ground), stop)),
-            *(asyncio.create_task(loop.run()) for loop in loops),
-        ]
+        tasks += [asyncio.create_task(loop.run()) for loop in loops]
         yield
     finally:
         for loop in loops:
             loop.stop()
-        stop.set()
         await asyncio.gather(*tasks, return_exceptions=True)
         await ground.close()
 

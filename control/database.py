@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import alembic.command
 from alembic.config import Config
@@ -30,12 +30,14 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     MetaData,
+    Select,
     String,
     event,
     func,
     make_url,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -47,12 +49,13 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.types import TypeDecorator
 
 log = logging.getLogger(__name__)
 
 DatabaseUrl = URL
+Row = TypeVar("Row")
 Reaches = Callable[[AsyncSession], Awaitable[bool]]
 """Tells whether a replica has what is asked for."""
 
@@ -248,6 +251,23 @@ def is_conflict(error: DBAPIError) -> bool:
 def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
     """Have `call` called once the session's transaction has been committed, or never."""
     session.info.setdefault(_AFTER_COMMIT, []).append(call)
+
+
+async def latest(
+    session: AsyncSession,
+    wanted: Select[Row],
+    moment: InstrumentedAttribute[Any],
+    after: str | None,
+    limit: int,
+) -> list[Row]:
+    """Return wanted rows, the latest by `moment` first, at most `limit`, from the row of id `after` on."""
+    table: Any = moment.class_
+    if after is not None:
+        last = await session.get(table, after)
+        if last is None:
+            return []
+        wanted = wanted.where(tuple_(moment, table.id) < (getattr(last, moment.key), last.id))
+    return list(await session.scalars(wanted.order_by(moment.desc(), table.id.desc()).limit(limit)))
 
 
 async def try_lock(session: AsyncSession, name: str) -> bool:

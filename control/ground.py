@@ -13,15 +13,15 @@ from control.files import Files
 from control.invitations.tokens import MailTokens
 from control.jobs.service import Jobs
 from control.keys import Secrets, ensure_secrets, load_secrets
-from control.loop import Loop
+from control.loop import Loop, Repeated
 from control.metrics import Metrics
 from control.nodes.commands import Commands
 from control.outbox import Outbox
-from control.replicas import Replicas, alone, together
+from control.replicas import Replicas, replicas_of
 from control.settings import Settings
 from control.shards.shards import Shards
 from control.webhooks.service import Webhooks
-from control.webhooks.subscribers import Subscribers
+from control.webhooks.subscribers import REFRESH_S, Subscribers
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Ground:
 
     def loops(self) -> list[Loop]:
         """Return what the parts do in the background."""
-        return [self.subscribers, *self.replicas.loops]
+        refreshing = Repeated(self.subscribers.refresh, REFRESH_S, "who has webhooks could not be looked up")
+        return [refreshing, *self.replicas.loops]
 
     async def prepare(self) -> None:
         """Make the parts ready for use. Raises `Unreachable`."""
@@ -65,10 +66,7 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
     secrets = load_secrets(settings.data)
     limits, metrics, shards = settings.limits, Metrics(), shards_of(settings)
     fanout = Fanout(limits.event_outbox)
-    if settings.redis_url:
-        replicas = together(settings.redis_url, secrets.cluster, clock, shards, fanout, metrics)
-    else:
-        replicas = alone(clock, shards, fanout)
+    replicas = replicas_of(settings, secrets.cluster, clock, shards, fanout, metrics)
     jobs, subscribers = Jobs(clock), Subscribers(shards.first)
     webhooks = Webhooks(jobs, subscribers, clock, limits.webhooks_each)
     files = Files(settings, clock, secrets, metrics)

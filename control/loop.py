@@ -1,6 +1,14 @@
 """What goes on in the background."""
 
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+log = logging.getLogger(__name__)
 
 
 class Loop(Protocol):
@@ -11,3 +19,35 @@ class Loop(Protocol):
 
     def stop(self) -> None:
         """Let `run` end after what it is doing."""
+
+
+class Repeated:
+    """Does something, again `every_s` seconds after it was done; a failure, told as `failure`, is no end."""
+
+    def __init__(self, do: Callable[[], Awaitable[None]], every_s: float, failure: str) -> None:
+        self._do = do
+        self._every_s = every_s
+        self._failure = failure
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Go on until stopped."""
+        while not self._stop.is_set():
+            try:
+                await self._do()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("%s; trying again: %s", self._failure, error)
+            except Exception:
+                log.exception("%s; trying again", self._failure)
+            await pause(self._stop, self._every_s)
+
+    def stop(self) -> None:
+        """Let `run` end after what it is doing."""
+        self._stop.set()
+
+
+async def pause(event: asyncio.Event, most_s: float) -> None:
+    """Wait for the event, so many seconds at most."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(most_s):
+            await event.wait()

@@ -99,6 +99,13 @@ OF_PLACE = together(
     ),
     option("--guest-token-s", "PARLEY_GUEST_TOKEN_S", "guest_token_s", LIFE, "Life of a guest's token."),
     option(
+        "--credential-trust-s",
+        "PARLEY_CREDENTIAL_TRUST_S",
+        "credential_trust_s",
+        SECONDS,
+        "How long a sign-in or key that ended may pass where nobody told so.",
+    ),
+    option(
         "--idempotency-s",
         "PARLEY_IDEMPOTENCY_S",
         "idempotency_s",

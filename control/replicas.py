@@ -13,6 +13,7 @@ from control.rates.local import LocalBuckets
 from control.rates.port import MakeBuckets
 from control.rates.shared import Levels, SharedBuckets
 from control.relay import Relay
+from control.settings import Settings
 from control.shards.shards import Shards
 
 
@@ -26,28 +27,26 @@ class Replicas:
     loops: tuple[Loop, ...]
 
 
-def alone(clock: Clock, shards: Shards, fanout: Fanout) -> Replicas:
-    """Return what is of this process."""
-    credentials = Credentials(shards.first, clock, None)
-    return Replicas(
-        announce=fanout.announce,
-        credentials=credentials,
-        buckets=lambda _name, rate: LocalBuckets(rate, clock),
-        loops=(credentials,),
-    )
-
-
-def together(
-    url: str, secret: bytes, clock: Clock, shards: Shards, fanout: Fanout, metrics: Metrics
+def replicas_of(
+    settings: Settings, secret: bytes, clock: Clock, shards: Shards, fanout: Fanout, metrics: Metrics
 ) -> Replicas:
     """Return what is of all replicas, which have one `secret`: Redis may be open to others."""
+    url, trust_s = settings.redis_url, settings.credential_trust_s
+    if not url:
+        credentials = Credentials(shards.first, clock, None, trust_s)
+        return Replicas(
+            announce=fanout.announce,
+            credentials=credentials,
+            buckets=lambda _name, rate: LocalBuckets(rate, clock),
+            loops=(credentials.looking(),),
+        )
     relay = Relay(url, secret, metrics)
     levels = Levels(url, secret, metrics)
     announcing = Announcing(relay, shards, fanout)
-    credentials = Credentials(shards.first, clock, relay)
+    credentials = Credentials(shards.first, clock, relay, trust_s)
     return Replicas(
         announce=announcing.announce,
         credentials=credentials,
         buckets=lambda name, rate: SharedBuckets(levels, name, rate, clock),
-        loops=(credentials, announcing, relay, levels),
+        loops=(credentials.looking(), announcing, relay, levels),
     )

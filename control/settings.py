@@ -135,6 +135,7 @@ class Settings:
     access_token_s: int = 3600
     refresh_token_s: int = 30 * 24 * 3600
     guest_token_s: int = 12 * 3600
+    credential_trust_s: float = 5.0
     idempotency_s: int = 24 * 3600
     bcrypt_cost: int = 12
     bcrypt_threads: int = 2

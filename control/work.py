@@ -14,8 +14,8 @@ from control.jobs.consumer import Consumer
 from control.jobs.embedded import Embedded
 from control.jobs.publisher import Publisher
 from control.jobs.service import Jobs
-from control.jobs.upkeep import Upkeep
-from control.loop import Loop
+from control.jobs.upkeep import EVERY_S, Upkeep
+from control.loop import Loop, Repeated
 from control.mail.files import FileMailer
 from control.mail.message import parsed_sender
 from control.mail.port import Mailer
@@ -91,5 +91,6 @@ class Work:
     def _attempts(self) -> Attempts:
         return Attempts(self.handlers, self.settings.jobs, self.clock, self.metrics)
 
-    def _upkeep(self) -> Upkeep:
-        return Upkeep(self.databases, self.settings.jobs, self.clock, self.metrics)
+    def _upkeep(self) -> Loop:
+        upkeep = Upkeep(self.databases, self.settings.jobs, self.clock, self.metrics)
+        return Repeated(upkeep.look, EVERY_S, "jobs could not be counted")

@@ -9,21 +9,19 @@ import resource
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
 import aiohttp
-import ifaddr
 
 from doctor.finding import Check, Verdict, failed, ok, skipped, warning
 from sfu.transport.batch import SOL_UDP, UDP_SEGMENT
-from sfu.transport.candidates import candidates
+from sfu.transport.candidates import Ip, candidates, interface_addresses
 from sfu.transport.counters import Counters
 from sfu.transport.settings import NetworkSettings
 from sfu.transport.udp import UdpSockets
 
 FILES_ASIDE = 200
 """Open files of a process that are no connections."""
-Ip = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True)
@@ -73,12 +71,12 @@ def judged_buffers(given: Sequence[int], asked: Sequence[int]) -> Verdict:
 
 
 async def open_files(needed: int) -> Verdict:
-    """Look how many files a process may have open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return ok(f"a process may open {'any number' if soft == resource.RLIM_INFINITY else soft}")
+    """Look how many files a node, which takes all that it may, can have open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= needed:
+        return ok(f"a process may open {'any number' if hard == resource.RLIM_INFINITY else hard}")
     return warning(
-        f"a process may open {soft}, and a full node {needed}",
+        f"a process may open {hard}, and a full node {needed}",
         f"Start it with LimitNOFILE={needed} (systemd), ulimits (containers) or `ulimit -n {needed}`.",
     )
 
@@ -146,7 +144,7 @@ async def advertised(network: NetworkSettings, page_host: str) -> Verdict:
         page = await _addresses_of(page_host)
     except OSError:
         return skipped(f"there is no host {page_host}, so it is not known where people come from")
-    return judged_addresses([ip_address(each.address) for each in told], page, _own_addresses())
+    return judged_addresses([ip_address(each.address) for each in told], page, interface_addresses())
 
 
 def judged_addresses(told: Sequence[Ip], page: Sequence[Ip], own: Sequence[Ip]) -> Verdict:
@@ -171,11 +169,3 @@ def judged_addresses(told: Sequence[Ip], page: Sequence[Ip], own: Sequence[Ip]) 
 async def _addresses_of(host: str) -> list[Ip]:
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
     return [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
-
-
-def _own_addresses() -> list[Ip]:
-    return [
-        ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
-        for adapter in ifaddr.get_adapters()
-        for ip in adapter.ips
-    ]

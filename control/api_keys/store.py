@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, delete, func, or_, select, tuple_, update
+from sqlalchemy import ForeignKey, Index, String, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from control.database import Base
+from control.database import Base, latest
 
 
 class ApiKey(Base):
@@ -45,14 +45,8 @@ async def count(session: AsyncSession, account_id: str) -> int:
 
 async def of_account(session: AsyncSession, account_id: str, after: str | None, limit: int) -> list[ApiKey]:
     """Return the account's keys, newest first, at most `limit`, from `after` on."""
-    wanted = select(ApiKey).where(ApiKey.account_id == account_id)
-    if after is not None:
-        last = await session.get(ApiKey, after)
-        if last is None:
-            return []
-        wanted = wanted.where(tuple_(ApiKey.created_at, ApiKey.id) < (last.created_at, last.id))
-    ordered = wanted.order_by(ApiKey.created_at.desc(), ApiKey.id.desc())
-    return list(await session.scalars(ordered.limit(limit)))
+    theirs = select(ApiKey).where(ApiKey.account_id == account_id)
+    return await latest(session, theirs, ApiKey.created_at, after, limit)
 
 
 async def note_use(session: AsyncSession, key_id: str, now: datetime, before: datetime) -> None:

@@ -1,31 +1,23 @@
 """Whether a credential still stands, told without asking the database each time.
 
-A credential stands while the database has it. That it does is believed for `TRUST_S`; that it has ended,
+A credential stands while the database has it. That it does is believed for a while; that it has ended,
 which is for good, is told to the other replicas at once. What was not told is found by looking: before a
-request, once the belief is old, and every `LOOK_S` for those whose connections are open.
+request, once the belief is old, and as often for those whose connections are open.
 """
 
-import asyncio
-import contextlib
-import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from control.clock import Clock
 from control.credentials import store
 from control.database import Database
+from control.loop import Repeated
 from control.relay import Relay
 
-log = logging.getLogger(__name__)
-
 TOPIC = "credentials"
-TRUST_S = 5.0
-LOOK_S = 5.0
 BATCH = 1000
 KNOWN_MAX = 20_000
 """Beyond so many the one known for the longest is forgotten, and looked up again if need be."""
@@ -34,23 +26,23 @@ Value = TypeVar("Value")
 
 
 class Credentials:
-    """What this process knows of credentials, by their ids."""
+    """What this process knows of credentials, by their ids; it is believed for `trust_s`."""
 
-    def __init__(self, database: Database, clock: Clock, relay: Relay | None) -> None:
+    def __init__(self, database: Database, clock: Clock, relay: Relay | None, trust_s: float) -> None:
+        self._trust = timedelta(seconds=trust_s)
         self._database = database
         self._clock = clock
         self._seen: OrderedDict[str, datetime] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._watchers: defaultdict[str, set[Callable[[], None]]] = defaultdict(set)
         self._tell_others = None if relay is None else relay.topic(TOPIC, self._hear)
-        self._stop = asyncio.Event()
 
     async def stands(self, credential: str) -> bool:
         """Tell whether the credential is good."""
         if credential in self._ended:
             return False
         seen = self._seen.get(credential)
-        if seen is None or abs(self._clock() - seen) >= timedelta(seconds=TRUST_S):
+        if seen is None or abs(self._clock() - seen) >= self._trust:
             await self._look_at([credential])
         return credential not in self._ended
 
@@ -77,22 +69,15 @@ class Credentials:
             if not watchers:
                 self._watchers.pop(credential, None)
 
-    def stop(self) -> None:
-        """Let `run` end."""
-        self._stop.set()
+    def looking(self) -> Repeated:
+        """Return what looks after the credentials of open connections."""
+        every_s = self._trust.total_seconds()
+        return Repeated(self._look, every_s, "credentials could not be looked up")
 
-    async def run(self) -> None:
-        """Look after the credentials of open connections until stopped."""
-        while not self._stop.is_set():
-            try:
-                watched = list(self._watchers)
-                for first in range(0, len(watched), BATCH):
-                    await self._look_at(watched[first : first + BATCH])
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("credentials could not be looked up; trying again: %s", error)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._stop.wait()
+    async def _look(self) -> None:
+        watched = list(self._watchers)
+        for first in range(0, len(watched), BATCH):
+            await self._look_at(watched[first : first + BATCH])
 
     async def _look_at(self, credentials: list[str]) -> None:
         now = self._clock()

@@ -5,13 +5,13 @@ answers, often while it does not.
 """
 
 import asyncio
-import contextlib
 import logging
 
 import msgspec
 
 from control.events import store
 from control.events.fanout import Announcement, Fanout
+from control.loop import pause
 from control.relay import Relay
 from control.shards.shards import Shards
 
@@ -59,9 +59,7 @@ class Announcing:
     async def run(self) -> None:
         """Look in the database for what nobody told, until stopped."""
         while not self._stopping:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_S if self._relay.is_connected else ALONE_S):
-                    await self._look.wait()
+            await pause(self._look, WATCH_S if self._relay.is_connected else ALONE_S)
             self._look.clear()
             try:
                 await self._look_for_missed()

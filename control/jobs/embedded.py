@@ -1,7 +1,6 @@
 """Jobs done by control itself, from the table; replicas share them out by the rows that each takes."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,6 +13,7 @@ from control.jobs import store
 from control.jobs.attempts import Attempts
 from control.jobs.service import Jobs
 from control.jobs.store import State, StoredJob
+from control.loop import pause
 from control.settings import JobSettings
 
 log = logging.getLogger(__name__)
@@ -56,9 +56,7 @@ class Embedded:
                     log.warning("jobs could not be looked for; trying again: %s", error)
                 except Exception:
                     log.exception("a bug while looking for jobs; trying again")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.jobs_poll_s):
-                    await self._jobs.due.wait()
+            await pause(self._jobs.due, self._settings.jobs_poll_s)
         await self._drain()
 
     async def _begin_due(self, database: Database) -> None:

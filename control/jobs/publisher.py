@@ -5,7 +5,6 @@ to cancel it, and to lose nothing with a broker that is replaced.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,6 +18,7 @@ from control.jobs import store
 from control.jobs.broker import QUEUE, Broker, Notice, message_of
 from control.jobs.service import Jobs
 from control.jobs.store import State
+from control.loop import pause
 from control.metrics import Metrics
 from control.settings import JobSettings
 
@@ -68,9 +68,7 @@ class Publisher:
                     log.warning("due jobs could not be looked for; trying again: %s", error)
                 except Exception:
                     log.exception("a bug while publishing jobs; trying again")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.jobs_poll_s):
-                    await self._jobs.due.wait()
+            await pause(self._jobs.due, self._settings.jobs_poll_s)
 
     async def _publish_due(self, channel: AbstractChannel, place: int, database: Database) -> None:
         async with database.read() as session:

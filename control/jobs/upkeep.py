@@ -1,7 +1,5 @@
 """What the table of jobs needs now and then: to be counted, and cleared of what is long over."""
 
-import asyncio
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -33,19 +31,6 @@ class Upkeep:
         self._keep_s = {State.DONE: settings.jobs_keep_s, State.DEAD: settings.jobs_keep_dead_s}
         self._clock = clock
         self._metrics = metrics
-        self._stop = asyncio.Event()
-
-    def stop(self) -> None:
-        """Let `run` end."""
-        self._stop.set()
-
-    async def run(self) -> None:
-        """Count and remove until stopped."""
-        while not self._stop.is_set():
-            await self.look()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_S):
-                    await self._stop.wait()
 
     async def look(self) -> None:
         """Count and remove once, in the databases that answer."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from control.clock import Clock
 from control.database import Database
+from control.join.awaited import Awaited
 from control.join.placement import Strategy, candidates_of, choose
 from control.nodes import store
 from control.nodes.commands import Commands
@@ -33,6 +34,7 @@ class Evacuation:
         self._commands = commands
         self._strategy = strategy
         self._lease = timedelta(seconds=lease_s)
+        self._awaited = Awaited(clock)
 
     async def step(self) -> None:
         """Move some rooms of each node that drains."""
@@ -57,7 +59,7 @@ class Evacuation:
             old = draining.get(placement.node_id)
             if old is None:
                 return
-            chosen = choose(candidates_of(living, {}), None, self._strategy, old.region)
+            chosen = choose(candidates_of(living, self._awaited.counted()), None, self._strategy, old.region)
             if chosen is None:
                 return
             placement.node_id, placement.room_open = chosen, False
@@ -65,4 +67,5 @@ class Evacuation:
             placement.tickets_until = self._clock() + timedelta(seconds=tickets.LIFETIME_S)
             move = MoveRoom(room=meeting_id, epoch=placement.epoch)
             await self._commands.command(session, old.id, move)
+        self._awaited.add(chosen)
         log.info("a room of node %s, which drains, moves to node %s", old.id, chosen)

@@ -5,7 +5,6 @@ process), or after `LIFETIME`.
 """
 
 import asyncio
-import contextlib
 import logging
 from datetime import timedelta
 from uuid import uuid4
@@ -17,6 +16,7 @@ from yarl import URL
 
 from control.clock import Clock
 from control.database import Database, after_commit
+from control.loop import pause
 from control.metrics import Metrics
 from control.nodes import store
 from control.nodes.store import Node, PendingCommand
@@ -94,9 +94,7 @@ class CommandSender:
                         await self._send_due(http, database)
                     except Exception:
                         log.exception("commands could not be sent; trying again")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(IDLE_S):
-                        await self._commands.due.wait()
+                await pause(self._commands.due, IDLE_S)
 
     async def _send_due(self, http: aiohttp.ClientSession, database: Database) -> None:
         """Send each command whose time has come; forget those taken, postpone the others."""

@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, func, select, tuple_
+from sqlalchemy import ForeignKey, Index, String, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from control.database import Base
+from control.database import Base, latest
 from control.people.attendance import Stay
 
 
@@ -108,13 +108,7 @@ async def attended(session: AsyncSession, account_id: str, meeting_ids: Collecti
 async def newest(session: AsyncSession, meeting_id: str, after: str | None, limit: int) -> list[Attendance]:
     """Return those who entered the meeting, the latest first, at most `limit`, from `after` on."""
     wanted = select(Attendance).where(Attendance.meeting_id == meeting_id, Attendance.joined_at.is_not(None))
-    if after is not None:
-        last = await session.get(Attendance, after)
-        if last is None:
-            return []
-        wanted = wanted.where(tuple_(Attendance.joined_at, Attendance.id) < (last.joined_at, last.id))
-    ordered = wanted.order_by(Attendance.joined_at.desc(), Attendance.id.desc())
-    return list(await session.scalars(ordered.limit(limit)))
+    return await latest(session, wanted, Attendance.joined_at, after, limit)
 
 
 async def present(session: AsyncSession, meeting_id: str, limit: int) -> list[Attendance]:

@@ -6,7 +6,6 @@ at worst gives full buckets back.
 """
 
 import asyncio
-import contextlib
 import hmac
 import logging
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from control.clock import Clock
+from control.loop import pause
 from control.metrics import Metrics
 from control.rates.local import LocalBuckets
 from control.rates.port import Rate
@@ -92,9 +92,7 @@ class Levels:
         while not self._stop.is_set():
             if self._is_away:
                 await self._look()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._stop.wait()
+            await pause(self._stop, LOOK_S)
         await self._redis.aclose()
 
     def _lose(self, error: Exception) -> None:

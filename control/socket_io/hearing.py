@@ -107,7 +107,7 @@ class Hearing:
         """Let somebody in who shows a token or key that is good, until it ends."""
         connection: Connection = environ["aiohttp.request"][CONNECTION]
         try:
-            member = Member(sid, await self._grant(auth))
+            member = Member(sid, await self._grant(connection, auth))
             connection.places.enter_context(self._sockets.seat(member.key))
         except Refused as refused:
             raise self._rejection(connection, refused) from refused
@@ -125,12 +125,15 @@ class Hearing:
         connection: Connection = environ["aiohttp.request"][CONNECTION]
         raise self._rejection(connection, Refused(Reason.NOT_FOUND))
 
-    async def _grant(self, auth: object) -> Grant:
+    async def _grant(self, connection: Connection, auth: object) -> Grant:
         try:
             token = fit(auth, Handshake).token
         except Refused as refused:
             raise Refused(Reason.UNAUTHENTICATED) from refused
-        return await self._admission.grant(token, Scope.EVENTS_READ)
+        grant = await self._admission.grant(token, Scope.EVENTS_READ)
+        if connection.parting:  # it ended meanwhile, and would give no place back
+            raise Refused(Reason.UNAUTHENTICATED)
+        return grant
 
     def _rejection(self, connection: Connection, refused: Refused) -> Rejection:
         error = self._answering.refuse(connection, refused)["error"]

@@ -118,9 +118,9 @@ class SocketIoRoutes:
 
     async def _require_place(self, request: web.Request) -> None:
         """Raise `Refused` when there is no place for one more connection."""
+        await self._connects.take(request[CALLER].rate_key)
         if self._stopping or len(self._connections) >= self._limits.sockets:
             raise Refused(Reason.OVERLOADED, retry_after_s=5)
-        await self._connects.take(request[CALLER].rate_key)
 
     def _continue(self, connection: Connection, request: web.Request) -> None:
         """Take note of one more request of a connection. Raises `Refused` when it is too large."""

@@ -4,16 +4,8 @@ Other processes learn of an account's first endpoint within `REFRESH_S`; what ha
 not told to it.
 """
 
-import asyncio
-import contextlib
-import logging
-
-from sqlalchemy.exc import SQLAlchemyError
-
 from control.database import Database
 from control.webhooks import store
-
-log = logging.getLogger(__name__)
 
 REFRESH_S = 5.0
 
@@ -24,7 +16,6 @@ class Subscribers:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._accounts: frozenset[str] = frozenset()
-        self._stop = asyncio.Event()
 
     def __bool__(self) -> bool:
         return bool(self._accounts)
@@ -35,21 +26,6 @@ class Subscribers:
     def add(self, account_id: str) -> None:
         """Note that the account has an endpoint."""
         self._accounts |= {account_id}
-
-    def stop(self) -> None:
-        """Let `run` end."""
-        self._stop.set()
-
-    async def run(self) -> None:
-        """Keep up with the database until stopped."""
-        while not self._stop.is_set():
-            try:
-                await self.refresh()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("who has webhooks could not be looked up; trying again: %s", error)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REFRESH_S):
-                    await self._stop.wait()
 
     async def refresh(self) -> None:
         """Look in the database."""

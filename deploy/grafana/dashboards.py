@@ -67,6 +67,11 @@ def chart(title: str, unit: str, lines: Lines, description: str = "") -> timeser
     return panel
 
 
+def counted(metric: str, label: str, title: str, where: str = "", *, unit: str = "cps") -> timeseries.Panel:
+    """Return a panel of how often a counter rises, a line for each value of the label."""
+    return chart(title, unit, {f"{{{{{label}}}}}": rate(metric, label, where) + NONE})
+
+
 def page(
     uid: str, title: str, rows: dict[str, Iterable[timeseries.Panel]], instances: str | None = None
 ) -> Dashboard:
@@ -173,11 +178,7 @@ def nodes() -> Dashboard:
                 "short",
                 {"{{state}}": f"sum by (state) (parley_node_links{{{NODE}}})"},
             ),
-            chart(
-                "Connections for media that ended",
-                "cps",
-                {"{{reason}}": rate("parley_node_link_ends_total", "reason", NODE) + NONE},
-            ),
+            counted("parley_node_link_ends_total", "reason", "Connections for media that ended", NODE),
             chart(
                 "Reports and faults",
                 "short",
@@ -235,16 +236,8 @@ def media() -> Dashboard:
                 {"padding": f"8 * {rate('parley_node_padding_bytes_total', where=NODE)}"},
                 "Sent to find out what a network carries.",
             ),
-            chart(
-                "Not forwarded",
-                "pps",
-                {"{{reason}}": rate("parley_node_media_drops_total", "reason", NODE) + NONE},
-            ),
-            chart(
-                "Dropped at the edge",
-                "pps",
-                {"{{reason}}": rate("parley_node_network_drops_total", "reason", NODE) + NONE},
-            ),
+            counted("parley_node_media_drops_total", "reason", "Not forwarded", NODE, unit="pps"),
+            counted("parley_node_network_drops_total", "reason", "Dropped at the edge", NODE, unit="pps"),
         ],
     }
     return page("parley-media", "Parley: media", rows, "parley_node_peers")
@@ -264,15 +257,11 @@ def control() -> Dashboard:
                     "(rate(parley_control_request_seconds_bucket[$__rate_interval]))))"
                 },
             ),
-            chart("Refused", "cps", {"{{reason}}": rate("parley_control_refusals_total", "reason") + NONE}),
+            counted("parley_control_refusals_total", "reason", "Refused"),
         ],
         "Events": [
             chart("Listeners", "short", {"{{instance}}": "parley_control_event_sockets"}),
-            chart(
-                "Listeners closed by us",
-                "cps",
-                {"{{reason}}": rate("parley_control_event_sockets_closed_total", "reason") + NONE},
-            ),
+            counted("parley_control_event_sockets_closed_total", "reason", "Listeners closed by us"),
             chart(
                 "Events between replicas",
                 "cps",
@@ -292,16 +281,8 @@ def control() -> Dashboard:
             ),
         ],
         "Nodes": [
-            chart(
-                "Events of nodes",
-                "cps",
-                {"{{outcome}}": rate("parley_control_node_events_total", "outcome") + NONE},
-            ),
-            chart(
-                "Commands to nodes",
-                "cps",
-                {"{{outcome}}": rate("parley_control_node_commands_total", "outcome") + NONE},
-            ),
+            counted("parley_control_node_events_total", "outcome", "Events of nodes"),
+            counted("parley_control_node_commands_total", "outcome", "Commands to nodes"),
         ],
         "Jobs and files": [
             chart("Not done", "short", {"{{state}}": "max by (state) (parley_control_jobs_stored)"}),

@@ -119,31 +119,29 @@ class Node:
 
     # --- entering -----------------------------------------------------------------------------
 
-    def elsewhere(self, hello: Hello) -> Destination | None:
-        """Return where the client's stay is or will be, if not here. Raises `Refusal`.
+    def permit(self, hello: Hello) -> Ticket | Destination:
+        """Return what the client shows: a ticket, or where its stay is. Raises `Refusal`.
 
         A room that has been placed elsewhere since it was opened here is closed here.
         """
-        if hello.resume is not None:
-            destination = resumed_at(hello.resume, self._cluster_secret)
-            if destination is None:
-                raise Refusal(Code.RESUME_UNKNOWN)
-        else:
+        if hello.resume is None:
             ticket = self._check(hello.ticket or "")
             self._yield(ticket.room, ticket.epoch)
-            destination = Destination(ticket.node, ticket.address)
-        return None if destination.node == self._here.node else destination
+            return ticket
+        destination = resumed_at(hello.resume, self._cluster_secret)
+        if destination is None:
+            raise Refusal(Code.RESUME_UNKNOWN)
+        return destination
 
-    def admit(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:
-        """Let a client in, or let it take up its stay again. Raises `Refusal`."""
+    def admit(self, hello: Hello, permit: Ticket | Destination, outbox: Outbox, *, loopback: bool) -> Seat:
+        """Let a client in by what it has just shown, or let it take up its stay again. Raises `Refusal`."""
         if hello.protocol != PROTOCOL:
             raise Refusal(Code.PROTOCOL_UNSUPPORTED, f"this node speaks version {PROTOCOL}")
-        if hello.resume is not None:
-            return self._resume(hello, hello.resume, outbox, loopback=loopback)
-        return self._enter(hello, outbox, loopback=loopback)
+        if isinstance(permit, Ticket):
+            return self._enter(hello, permit, outbox, loopback=loopback)
+        return self._resume(hello, outbox, loopback=loopback)
 
-    def _enter(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:
-        ticket = self._check(hello.ticket or "")
+    def _enter(self, hello: Hello, ticket: Ticket, outbox: Outbox, *, loopback: bool) -> Seat:
         if ticket.node != self._here.node:
             raise Refusal(Code.WRONG_NODE)
         room = self._room(ticket)
@@ -162,7 +160,6 @@ class Node:
 
     def _room(self, ticket: Ticket) -> Room:
         """Return a ticket's room, opened if need be. One that stays empty is closed at the next tick."""
-        self._yield(ticket.room, ticket.epoch)
         room = self.rooms.get(ticket.room)
         if room is None:
             if self.draining:
@@ -193,8 +190,8 @@ class Node:
             raise Refusal(Code.TICKET_REPLAYED)
         return ticket
 
-    def _resume(self, hello: Hello, token: str, outbox: Outbox, *, loopback: bool) -> Seat:
-        seat = self.seats.get(token)
+    def _resume(self, hello: Hello, outbox: Outbox, *, loopback: bool) -> Seat:
+        seat = self.seats.get(hello.resume or "")
         if seat is None:
             raise Refusal(Code.RESUME_UNKNOWN)
         answer = seat.settle(hello.offer, hello.tracks, loopback=loopback)

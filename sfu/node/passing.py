@@ -26,9 +26,8 @@ _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 class Passage:
     """The way to other nodes. `secret` is what control and its nodes share."""
 
-    def __init__(self, secret: bytes, *, max_message_bytes: int, heartbeat_s: float) -> None:
+    def __init__(self, secret: bytes, *, heartbeat_s: float) -> None:
         self._secret = secret
-        self._max_message_bytes = max_message_bytes
         self._heartbeat_s = heartbeat_s
 
     async def carry(
@@ -40,12 +39,8 @@ class Passage:
         async with aiohttp.ClientSession() as http:
             try:
                 async with asyncio.timeout(CONNECT_S):
-                    onward = await http.ws_connect(
-                        URL(destination.address) / "signal",
-                        headers=headers,
-                        heartbeat=self._heartbeat_s,
-                        max_msg_size=self._max_message_bytes,
-                    )
+                    url = URL(destination.address) / "signal"
+                    onward = await http.ws_connect(url, headers=headers, heartbeat=self._heartbeat_s)
                     await onward.send_str(hello)
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise Refusal(Code.NODE_UNREACHABLE) from error

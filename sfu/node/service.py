@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import time
 
@@ -80,6 +81,7 @@ def application(node: Node, endpoint: SignalEndpoint, cluster_secret: bytes) -> 
 async def serve(settings: Settings) -> None:
     """Run a node until SIGINT or SIGTERM. Raises OSError when a port is taken or a key is missing."""
     ticket_key, cluster_secret = load_keys(settings)
+    _allow_open_files()
     node = Node(settings, ticket_key, cluster_secret)
     endpoint = SignalEndpoint(node, cluster_secret)
     runner = web.AppRunner(
@@ -130,6 +132,18 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     await web.TCPSite(runner, host, settings.port, reuse_port=is_shared).start()
     if is_shared:
         await web.TCPSite(runner, host, settings.internal_port).start()
+
+
+def _allow_open_files() -> None:
+    """Have as many files open at once as the process may: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:  # a sandbox may forbid it
+            _log.warning("only %d files may be open at once, not %d: %s", soft, hard, error)
+            return
+    _log.info("%d files may be open at once", hard)
 
 
 def _settle_garbage() -> None:

@@ -12,6 +12,8 @@ from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 from sfu.contract.codes import Code
 from sfu.contract.operations import verify_token
 from sfu.contract.signals import ClientSignal, Hello, Leave, Offer, Retry, decode_client, encode, refused
+from sfu.contract.ticket import Ticket
+from sfu.node.destination import Destination
 from sfu.node.node import Node
 from sfu.node.outbox import Outbox
 from sfu.node.passing import CLIENT_HEADER, Passage
@@ -63,9 +65,7 @@ class SignalEndpoint:
     def __init__(self, node: Node, cluster_secret: bytes) -> None:
         self._node = node
         self._secret = cluster_secret
-        self._passage = Passage(
-            cluster_secret, max_message_bytes=node.settings.max_message_bytes, heartbeat_s=HEARTBEAT_S
-        )
+        self._passage = Passage(cluster_secret, heartbeat_s=HEARTBEAT_S)
         self._open: set[Outbox] = set()
         self._passing: set[Outbox] = set()
 
@@ -102,13 +102,15 @@ class SignalEndpoint:
         if hello is None:
             return
         text, greeting = hello
-        destination = None if arrival.passed_on else self._node.elsewhere(greeting)
-        if destination is None or not destination.address:
-            await conversation.run(greeting, loopback=arrival.is_loopback)
+        permit = self._node.permit(greeting)
+        leads_away = permit.address != "" and permit.node != self._node.settings.node_id
+        if arrival.passed_on or not leads_away:
+            await conversation.run(greeting, permit, loopback=arrival.is_loopback)
             return
         self._node.totals.passed_on += 1
         self._passing.add(conversation.outbox)
         try:
+            destination = Destination(permit.node, permit.address)
             await self._passage.carry(conversation.socket, text, destination, arrival.client)
         finally:
             self._passing.discard(conversation.outbox)
@@ -152,9 +154,9 @@ class _Conversation:
             raise Refusal(Code.BAD_MESSAGE, "the first message must be hello")
         return text, hello
 
-    async def run(self, hello: Hello, *, loopback: bool) -> None:
+    async def run(self, hello: Hello, permit: Ticket | Destination, *, loopback: bool) -> None:
         """Let the client in, then do what it says until it goes. Raises `Refusal` when it must go."""
-        seat = self._node.admit(hello, self.outbox, loopback=loopback)
+        seat = self._node.admit(hello, permit, self.outbox, loopback=loopback)
         try:
             await self._obey(seat)
         finally:

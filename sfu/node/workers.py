@@ -24,6 +24,8 @@ INTERNAL_PORTS = 100
 """How far above the port for signalling the internal ports begin, unless one is set."""
 BACKOFF_S = 0.5
 BACKOFF_MAX_S = 10.0
+FAILURES_MAX = 10
+"""So many in a row wait for the longest time; counting on would overflow it."""
 STEADY_S = 30.0
 """A worker that ran for so long is started again at once."""
 
@@ -99,9 +101,10 @@ async def _keep(worker: Worker, options: Sequence[str], stop: asyncio.Task[signa
             if process.returncode is None:
                 process.send_signal(stop.result() if stop.done() else signal.SIGTERM)
                 await process.wait()
-        if code == 1 and not has_run:
+        was_steady = loop.time() - began > STEADY_S
+        if code == 1 and not (has_run or was_steady):
             return
         has_run = True
-        failures = 0 if loop.time() - began > STEADY_S else failures + 1
+        failures = 0 if was_steady else min(failures + 1, FAILURES_MAX)
         _log.error("node %s ended with code %d; starting it again", worker.node_id, code)
         await asyncio.sleep(min(BACKOFF_MAX_S, BACKOFF_S * 2**failures) if failures else 0)

@@ -114,10 +114,14 @@ class Room:
         self._rearrange()
 
     def move(self, epoch: int) -> None:
-        """Send everybody to where the room has been placed with `epoch`. It goes on here until they left."""
-        self.epoch = max(epoch, self.epoch)
-        self.is_moving = True
-        self._broadcast(signals.Move())
+        """Send everybody to where the room has been placed with `epoch`. It goes on here until they left.
+
+        An older epoch, or the same again, sends nobody: the room has been placed here since, or is moving.
+        """
+        if epoch > self.epoch:
+            self.epoch = epoch
+            self.is_moving = True
+            self._broadcast(signals.Move())
 
     @property
     def is_attended(self) -> bool:

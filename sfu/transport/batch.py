@@ -14,8 +14,9 @@ knows nothing of links, keys or why a packet is sent. Linux only.
 import errno
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from cffi import FFI  # type: ignore[import-untyped]
 
@@ -177,28 +178,50 @@ class Messages:
                 self._counters.drops[reason] += 1
 
 
-class Batch:
-    """What one UDP socket sends at the next flush.
+class PacketOutbox(Protocol):
+    """One peer's packets in a batch, by slot; `location` is what the batch has beside each in `words`."""
+
+    slots: list[int]
+    location: int
+
+
+class PacketBatch(ABC):
+    """What is sent at the next flush: `Batch` over UDP, `tcp.FrameBatch` over TCP.
 
     A writer (`srtp.Sealer`) flushes if `used` is SLOTS; puts a packet into slot number `used`, which is at
     `slots[used]` in memory and at `view[used * STRIDE :]`; notes its size in `vectors` and its destination
     in `words`; and appends the slot to its outbox, and the outbox to `dirty` if it was empty.
     """
 
-    def __init__(self, udp: socket.socket, counters: Counters) -> None:
-        self._counters = counters
+    def __init__(self, words: memoryview, vectors: memoryview) -> None:
         self._memory: Pointer = _ffi.new("unsigned char[]", SLOTS * STRIDE)
         self.view = _ffi.buffer(self._memory)
         self.slots = [self._memory + slot * STRIDE for slot in range(SLOTS)]
+        self.words = words
+        self.vectors = vectors
         self.length: Pointer = _ffi.new("int *")
         """For a writer's use: what libsrtp is told of a packet's size, and tells."""
         self.used = 0
         self.micros = 0
         """When what is put in now is said to leave, in microseconds."""
-        self.dirty: list[Outbox] = []
+        self.dirty: list[Any] = []
+
+    @abstractmethod
+    def outbox_to(self, remote: Any) -> PacketOutbox:
+        """Return an outbox whose packets go to `remote`."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Send every packet."""
+
+
+class Batch(PacketBatch):
+    """What one UDP socket sends at the next flush."""
+
+    def __init__(self, udp: socket.socket, counters: Counters) -> None:
+        self._counters = counters
         self._singles = Messages(udp, counters)
-        self.words = self._singles.words
-        self.vectors = self._singles.vectors
+        super().__init__(self._singles.words, self._singles.vectors)
         for slot in range(SLOTS):
             self.vectors[slot * VECTOR + _BASE] = _location(self.slots[slot])
             self.words[slot * MESSAGE + _VECTORS] = self._singles.vectors_location + slot * 8 * VECTOR
@@ -207,10 +230,10 @@ class Batch:
         self._controls: dict[int, Block] = {}
         self._segmenting = _kernel_segments(udp)
 
-    def outbox_to(self, address: Address) -> Outbox:
-        """Return an outbox whose packets go to `address`."""
+    def outbox_to(self, remote: Address) -> Outbox:
+        """Return an outbox whose packets go to `remote`."""
         outbox = Outbox()
-        outbox.aim(address)
+        outbox.aim(remote)
         return outbox
 
     def flush(self) -> None:

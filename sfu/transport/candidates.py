@@ -47,7 +47,7 @@ def candidates(
     (IP versions) count. Raises ValueError if a setting is not an IP address.
     """
     chosen = [ip_address(address) for address in addresses] or _choose(
-        _interface_addresses(), loopback, set(families)
+        interface_addresses(), loopback, set(families)
     )
     ports: dict[Protocol, int] = {"udp": port, "tcp": tcp_port} if tcp_port else {"udp": port}
     made: list[Candidate] = []
@@ -65,7 +65,8 @@ def _priority(type_preference: int, local_preference: int) -> int:
     return (type_preference << 24) + (local_preference << 8) + (256 - _RTP_COMPONENT)
 
 
-def _interface_addresses() -> list[Ip]:
+def interface_addresses() -> list[Ip]:
+    """Return all addresses of this machine."""
     return [
         ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
         for adapter in ifaddr.get_adapters()

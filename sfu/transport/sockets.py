@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from sfu.transport.batch import PacketBatch
 from sfu.transport.connection import Connection
 from sfu.transport.counters import Counters
 from sfu.transport.settings import NetworkSettings
-from sfu.transport.srtp import PacketBatch
 from sfu.transport.stun import Address
 from sfu.transport.tcp import TcpListeners
 from sfu.transport.udp import UdpSockets

@@ -6,7 +6,6 @@ the socket is written from. Nothing raises for what a peer sent: errors are coun
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
@@ -19,6 +18,8 @@ from sfu.transport.batch import (
     SLOTS,
     STRIDE,
     VECTOR,
+    PacketBatch,
+    PacketOutbox,
     Pointer,
 )
 from sfu.transport.counters import Counters, Drop
@@ -37,32 +38,6 @@ srtp_protect: Protect = lib.srtp_protect
 srtp_protect_rtcp: Protect = lib.srtp_protect_rtcp
 srtp_unprotect: Protect = lib.srtp_unprotect
 srtp_unprotect_rtcp: Protect = lib.srtp_unprotect_rtcp
-
-
-class PacketOutbox(Protocol):
-    """One peer's packets in a batch, by slot; `location` is what the batch has beside each in `words`."""
-
-    slots: list[int]
-    location: int
-
-
-class PacketBatch(Protocol):
-    """What packets are protected into: `batch.Batch`, which says how, for UDP, `tcp.FrameBatch` for TCP."""
-
-    view: Any
-    slots: list[Pointer]
-    length: Pointer
-    used: int
-    micros: int
-    dirty: list[Any]
-    vectors: memoryview
-    words: memoryview
-
-    def outbox_to(self, remote: Any) -> PacketOutbox:
-        """Return an outbox whose packets go to `remote`."""
-
-    def flush(self) -> None:
-        """Send every packet."""
 
 
 class ReceiveBuffer:

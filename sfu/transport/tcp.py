@@ -13,9 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
-from cffi import FFI  # type: ignore[import-untyped]
-
-from sfu.transport.batch import MESSAGE, SIZE, SLOTS, STRIDE, VECTOR, Pointer
+from sfu.transport.batch import MESSAGE, SIZE, SLOTS, STRIDE, VECTOR, PacketBatch
 from sfu.transport.connection import Connection
 from sfu.transport.counters import ConnectionEnd, Counters
 from sfu.transport.settings import NetworkSettings
@@ -35,26 +33,17 @@ _TCP_NOTSENT_LOWAT = 25
 _V6_NETWORK_BYTES = 8
 _TRANSIENT = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO)
 
-_ffi = FFI()
 
-
-class FrameBatch:
-    """What all TCP connections send at the next flush: for a writer the same as `batch.Batch`."""
+class FrameBatch(PacketBatch):
+    """What all TCP connections send at the next flush."""
 
     def __init__(self) -> None:
-        self._memory: Pointer = _ffi.new("unsigned char[]", SLOTS * STRIDE)
-        self.view = _ffi.buffer(self._memory)
-        self.slots = [self._memory + slot * STRIDE for slot in range(SLOTS)]
-        self.length: Pointer = _ffi.new("int *")
-        self.used = 0
-        self.micros = 0
-        self.dirty: list[Connection] = []
-        self.vectors = memoryview(bytearray(8 * VECTOR * SLOTS)).cast("Q")
-        self.words = memoryview(bytearray(8 * MESSAGE * SLOTS)).cast("Q")
+        words, vectors = (memoryview(bytearray(8 * each * SLOTS)).cast("Q") for each in (MESSAGE, VECTOR))
+        super().__init__(words, vectors)
 
-    def outbox_to(self, connection: Connection) -> Connection:
-        """Return where the packets to `connection` are noted: at itself."""
-        return connection
+    def outbox_to(self, remote: Connection) -> Connection:
+        """Return where the packets to `remote` are noted: at itself."""
+        return remote
 
     def flush(self) -> None:
         """Frame every packet and send it."""

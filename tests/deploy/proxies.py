@@ -48,7 +48,7 @@ def haproxy(site: Site) -> Iterator[None]:
     places = {
         "bind :::80 v4v6\n": f"bind 127.0.0.1:{at.http}\n",
         "bind :::443 v4v6 ": f"bind 127.0.0.1:{at.https} ",
-        "/etc/parley/tls.pem": str(site.both),
+        "/etc/parley/tls.pem": str(site.certified.both),
         "bind :8080\n": f"bind 127.0.0.1:{at.reports}\n",
         "bind :8404\n": f"bind 127.0.0.1:{at.operators}\n",
     }
@@ -69,8 +69,8 @@ def nginx(site: Site) -> Iterator[None]:
         "listen 443 ": f"listen 127.0.0.1:{at.https} ",
         "listen [::]:80;": "",
         "listen [::]:443 ssl http2;": "",
-        "/etc/parley/tls.pem": str(site.certificate),
-        "/etc/parley/tls.key": str(site.key),
+        "/etc/parley/tls.pem": str(site.certified.certificate),
+        "/etc/parley/tls.key": str(site.certified.key),
         "listen 8080;": f"listen 127.0.0.1:{at.reports};",
     }
     folder = DEPLOY / "nginx"

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 from control.keys import ensure_secrets
 from tests.deploy import REPOSITORY
-from tests.deploy.certificate import write_certificate
+from tests.support.certificate import Certified, certify
 from tests.support.ports import free_ports
 from tests.support.postgres import postgres
 from tests.support.processes import Process
@@ -73,15 +73,13 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Site:
-    """The site. `certificate`, `key` and `both` are files."""
+    """The site."""
 
     folder: Path
     balancer: Balancer
     controls: dict[str, Part]
     nodes: dict[str, Part]
-    certificate: Path
-    key: Path
-    both: Path
+    certified: Certified
 
     def wait_until_ready(self) -> None:
         """Wait until all answer, and control knows the nodes by what they reported through the balancer."""
@@ -91,14 +89,14 @@ class Site:
 
     def wait_until_answered(self, url: str) -> None:
         """Wait until an address answers well."""
-        trust = ssl.create_default_context(cafile=str(self.certificate))
+        trust = ssl.create_default_context(cafile=str(self.certified.certificate))
         until_now(f"{url} answers", lambda: _answers(url, trust), deadline_s=START_DEADLINE_S)
 
     def visit(self, *, seconds: int) -> str:
         """Send bots in, who come, see and go as people do; return what they say of it."""
         command = [sys.executable, "-m", "parley", "bots", "--control", self.balancer.origin]
         asked = ["--rooms", "2", "--bots", "3", "--seconds", str(seconds)]
-        env = {**os.environ, "SSL_CERT_FILE": str(self.certificate)}
+        env = {**os.environ, "SSL_CERT_FILE": str(self.certified.certificate)}
         visit = subprocess.run(
             [*command, *asked], cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False
         )
@@ -118,8 +116,7 @@ def _answers(url: str, trust: ssl.SSLContext) -> bool:
 def running(folder: Path) -> Iterator[Site]:
     """Start a site without its balancer; nodes are not ready before there is one."""
     ensure_secrets(folder / "data")
-    files = certificate, key, both = [folder / name for name in ("tls.crt", "tls.key", "tls.pem")]
-    write_certificate(*files)
+    certified = certify(folder)
     balancer = Balancer(*free_ports(4))
     with ExitStack() as stack:
         database, hints = stack.enter_context(postgres()), stack.enter_context(redis())
@@ -129,7 +126,7 @@ def running(folder: Path) -> Iterator[Site]:
         for part in (*controls.values(), *nodes.values()):
             part.start()
             stack.callback(part.stop)
-        yield Site(folder, balancer, controls, nodes, certificate, key, both)
+        yield Site(folder, balancer, controls, nodes, certified)
 
 
 def _control(folder: Path, number: int, balancer: Balancer, parts: dict[str, str]) -> Part:

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from tests.deploy import DEPLOY, REPOSITORY
-from tests.deploy.certificate import write_certificate
 from tests.deploy.proxies import moved
+from tests.support.certificate import certify
 
 RECIPE = DEPLOY / "container" / "Dockerfile"
 COMPOSE = DEPLOY / "compose" / "compose.yaml"
@@ -149,8 +149,7 @@ def test_mounted_files_are_there(services: dict[str, Any]) -> None:
 
 
 def test_haproxy_takes_the_servers_of_the_compose_file(tmp_path: Path) -> None:
-    both = tmp_path / "tls.pem"
-    write_certificate(tmp_path / "crt", tmp_path / "key", both)
+    both = certify(tmp_path).both
     usual = moved(DEPLOY / "haproxy" / "haproxy.cfg", tmp_path, {"/etc/parley/tls.pem": str(both)})
     ran("haproxy", "-c", "-f", str(usual), "-f", str(COMPOSE.with_name("servers.cfg")))
 

@@ -4,11 +4,9 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import aiohttp
-import pytest
 import sqlalchemy
 from aiohttp import WSCloseCode, WSMsgType
 
-from control.credentials import service
 from tests.integration.control.conftest import Start
 from tests.integration.control.harness import PASSWORD, Client, Control, connected
 from tests.integration.control.test_events import frames
@@ -24,13 +22,7 @@ from tests.support.redis import RedisServer
 from tests.support.socket_io import Talker, refusal, talking
 from tests.support.waiting import until
 
-
-@pytest.fixture
-def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "LOOK_S", 0.2)
-
-
-often = pytest.mark.usefixtures("looking_often")
+TRUST_S = 0.2
 
 
 async def signed_in(control: Control, person: Client) -> tuple[Client, str]:
@@ -143,8 +135,8 @@ async def test_over_socket_io_a_key_does_what_its_scopes_say(control: Control) -
         assert (await one.event("receive-message"))["message"] == posted["message"]
 
 
-@often
-async def test_an_expired_key_ends_its_connections(control: Control) -> None:
+async def test_an_expired_key_ends_its_connections(start: Start) -> None:
+    control = await start(credential_trust_s=TRUST_S)
     ann = await control.person("Ann")
     code = (await control.meeting(ann))["code"]
     body = {"name": "Robot", "scopes": ["events:read"], "expires_in": 60}
@@ -159,10 +151,8 @@ async def test_an_expired_key_ends_its_connections(control: Control) -> None:
 async def test_what_ends_at_one_replica_ends_at_the_other_at_once(
     start: Start,
     server_of_hints: RedisServer,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service, "LOOK_S", 3600)  # it can only be told
-    one, other = await replicas(start, server_of_hints, 2)
+    one, other = await replicas(start, server_of_hints, 2, credential_trust_s=3600)  # it can only be told
     ann = await one.person("Ann")
     code = (await one.meeting(ann))["code"]
     laptop, refresh_token = await signed_in(one, ann)
@@ -183,12 +173,11 @@ async def test_what_ends_at_one_replica_ends_at_the_other_at_once(
         assert await is_let_in(at(other, ann))
 
 
-@often
 async def test_without_redis_the_other_replica_finds_out(
     start: Start,
     mortal: RedisServer,  # noqa: F811
 ) -> None:
-    one, other = await replicas(start, mortal, 2)
+    one, other = await replicas(start, mortal, 2, credential_trust_s=TRUST_S)
     ann = await one.person("Ann")
     code = (await one.meeting(ann))["code"]
     laptop, refresh_token = await signed_in(one, ann)
@@ -202,7 +191,7 @@ async def test_without_redis_the_other_replica_finds_out(
     phone, refresh_token = await signed_in(one, ann)
     assert await is_let_in(at(other, phone))
     await sign_out(one, refresh_token)
-    one.clock.forward(service.TRUST_S)  # so long it may be believed
+    one.clock.forward(TRUST_S)  # so long it may be believed
     assert not await is_let_in(at(other, phone))
     await asyncio.to_thread(mortal.start)
     for each in (one, other):
@@ -217,11 +206,11 @@ async def test_without_redis_the_other_replica_finds_out(
     await until("it is told again", is_out)
 
 
-@often
 async def test_what_is_gone_from_the_database_past_us_is_noticed(
-    control: Control, database: sqlalchemy.URL
+    start: Start, database: sqlalchemy.URL
 ) -> None:
     """As when an account is deleted, and its sign-ins and keys with it."""
+    control = await start(credential_trust_s=TRUST_S)
     ann = await control.person("Ann")
     code = (await control.meeting(ann))["code"]
 

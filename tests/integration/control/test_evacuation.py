@@ -82,6 +82,21 @@ async def test_rooms_move_off_a_node_that_drains(control: Control, door: Door) -
     assert [(person["peer"], person["left_at"]) for person in people] == [(peer, None)]
 
 
+async def test_rooms_that_move_at_once_spread_out(control: Control, door: Door) -> None:
+    url, taken = door
+    calls = [await talk(control, url, seq) for seq in (1, 3, 5, 7)]
+    for node in ("one", "two"):
+        await control.report(node=node, boot=node)
+    await control.report(node="old", boot="old", internal_url=url, draining=True)
+
+    async def commands() -> list[object]:
+        return taken
+
+    await until("the old node is told", commands, accept=lambda taken: len(taken) == len(calls))
+    nodes = [(await ticket(control, ann, meeting)).node for ann, meeting, _ in calls]
+    assert sorted(nodes) == ["one", "one", "two", "two"]
+
+
 @pytest.mark.parametrize("other", [{"draining": True}, {"load": Load(peers=9, full=True)}])
 async def test_a_room_stays_where_it_is_if_no_other_node_takes_it(
     control: Control, door: Door, other: dict

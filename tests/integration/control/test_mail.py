@@ -17,8 +17,9 @@ from control.settings import JobSettings, Limits, Settings
 from control.work import Work, mailing
 from tests.integration.control.harness import Hands, rows
 from tests.integration.control.jobbing import Works, going, works
+from tests.support.certificate import certify
 from tests.support.ports import free_ports
-from tests.support.smtp import PASSWORD, USER, certified, mail_server
+from tests.support.smtp import PASSWORD, USER, mail_server
 from tests.support.waiting import until
 
 HELLO = SendMail(to="bo@example.org", subject="Grüße, Bo", text="Are you coming?\n.\nAnn\n")
@@ -101,9 +102,9 @@ async def test_a_message_arrives_as_it_was_meant(at: Works, tmp_path: Path) -> N
 async def test_it_is_encrypted_when_it_can_be_and_signed_in_for(
     at: Works, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    context, trusted = certified(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    kind = {"starttls" if scheme == "smtp" else "tls": context}
+    certified = certify(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certified.certificate))
+    kind = {"starttls" if scheme == "smtp" else "tls": certified.for_server()}
     async with mail_server(**kind, asks_who=True) as server:
         async with sending(at, tmp_path, **by_smtp(server.port, scheme, f"{USER}:{PASSWORD}@")):
             await at.add(HELLO)
@@ -114,8 +115,8 @@ async def test_it_is_encrypted_when_it_can_be_and_signed_in_for(
 
 
 async def test_a_server_that_nobody_vouches_for_gets_nothing(at: Works, tmp_path: Path) -> None:
-    context, _ = certified(tmp_path)
-    async with mail_server(starttls=context) as server, sending(at, tmp_path, **by_smtp(server.port)):
+    starttls = certify(tmp_path, "127.0.0.1").for_server()
+    async with mail_server(starttls=starttls) as server, sending(at, tmp_path, **by_smtp(server.port)):
         await at.add(HELLO)
         await failed(at)
     assert server.received == []

@@ -33,9 +33,9 @@ def mortal() -> Iterator[RedisServer]:
         yield running
 
 
-async def replicas(start: Start, server: RedisServer, count: int) -> list[Control]:
+async def replicas(start: Start, server: RedisServer, count: int, **settings: Any) -> list[Control]:
     """Start control several times on the same database; wait until all hear of each other."""
-    made = [await start(redis_url=server.url) for _ in range(count)]
+    made = [await start(redis_url=server.url, **settings) for _ in range(count)]
     for each in made:
         await until("Redis is heard", lambda each=each: metric(each, "parley_control_relay_connected"))
     return made

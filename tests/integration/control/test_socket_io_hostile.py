@@ -13,8 +13,10 @@ import msgspec
 import pytest
 from aiohttp import WSMsgType
 
-from control.accounts.tokens import ACCOUNT, GUEST, ISSUER
+from control.accounts.tokens import ACCOUNT, GUEST, ISSUER, Grant
+from control.credentials.admission import Admission
 from control.rates.port import Rate
+from control.scopes import Scope
 from control.settings import Limits, Rates
 from control.socket_io import connections
 from tests.integration.control.conftest import Start
@@ -257,6 +259,33 @@ async def test_who_never_shows_a_token_is_let_go(control: Control, monkeypatch: 
         await client.socket.send_str('421["leave",{"meeting":"x"}]')
         assert await client.packet() == '431[{"ok":true}]'
     assert await metric(control, CLOSED % "unnamed") == 2
+
+
+async def test_who_is_let_go_while_their_token_is_looked_at_holds_no_place(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "ADMIT_S", 0.2)
+    grant, go_on, is_looked_at = Admission.grant, asyncio.Event(), asyncio.Event()
+
+    async def slow(admission: Admission, token: str, scope: Scope) -> Grant:
+        await go_on.wait()
+        try:
+            return await grant(admission, token, scope)
+        finally:
+            is_looked_at.set()
+
+    monkeypatch.setattr(Admission, "grant", slow)
+    ann = await control.person("Ann")
+    async with raw(control, None) as client:
+        await client.socket.send_str(f'40{{"token":"{ann.token}"}}')
+
+        async def let_go() -> bool:
+            return await metric(control, CLOSED % "unnamed") == 1
+
+        await until("the connection is let go", let_go)
+        go_on.set()
+        await is_looked_at.wait()
+    assert await metric(control, "parley_control_event_sockets") == 0
 
 
 async def test_a_flood_ends_its_connection_alone(start: Start) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from control.database import database_url
+from control.settings import Limits
 from tests.integration.control.conftest import Start
 from tests.integration.control.harness import rows
 from tests.integration.control.test_chat import say
@@ -11,6 +12,7 @@ from tests.integration.control.test_outage import OUTAGE_S, mortal  # noqa: F401
 from tests.integration.control.test_replicas import (
     at,
     meeting_of_two_replicas,
+    replicas,
     server_of_hints,  # noqa: F401 - a fixture
 )
 from tests.integration.control.test_socket_io import join, meeting_of, send
@@ -42,6 +44,21 @@ async def test_members_at_all_replicas_hear_and_nobody_else(
         assert (await elsewhere.event("receive-message"))["message"]["text"] == "for the third"
         assert here.has_heard_nothing()
         assert there.has_heard_nothing()
+
+
+async def test_who_comes_at_once_with_many_finds_no_more_places_than_there_are(
+    start: Start,
+    server_of_hints: RedisServer,  # noqa: F811
+) -> None:
+    (control,) = await replicas(start, server_of_hints, 1, limits=Limits(sockets=3))
+    url = (control.base / "socket.io/").with_query(EIO="4", transport="polling")
+
+    async def come() -> int:
+        async with control.http.get(url) as response:
+            return response.status
+
+    statuses = await asyncio.gather(*(come() for _ in range(20)))
+    assert sorted(statuses) == [200] * 3 + [503] * 17
 
 
 async def test_who_comes_back_at_another_replica_misses_nothing(

@@ -9,12 +9,11 @@ import ssl
 import sys
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 from click.testing import CliRunner
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
 from doctor import machine, stun
@@ -36,6 +32,7 @@ from doctor.relay import Relay
 from doctor.stun import Answer, Candidate, Credentials
 from sfu.transport.settings import NetworkSettings
 from tests.load.local import service
+from tests.support.certificate import certify
 from tests.support.coturn import SECRET, TurnServer, coturn
 from tests.support.ports import free_ports
 
@@ -224,61 +221,24 @@ async def test_pages_that_are_not_well(status: int, said: str) -> None:
         told(await page.page(), State.FAILED, said)
 
 
-Certify = Callable[..., ssl.SSLContext]
-
-
-@pytest.fixture
-def certify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certify:
-    """Makes a certificate for so many days, trusted here or not."""
-
-    def make(days: float, address: str = "127.0.0.1", *, trusted: bool = True) -> ssl.SSLContext:
-        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=90))
-            .not_valid_after(now + timedelta(days=days))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        pem = made.public_bytes(serialization.Encoding.PEM)
-        (tmp_path / "certificate.pem").write_bytes(pem)
-        (tmp_path / "key.pem").write_bytes(_private(key))
-        (tmp_path / "trusted.pem").write_bytes(pem)
-        if trusted:
-            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
-        return context
-
-    return make
-
-
-def _private(key: Any) -> bytes:
-    pem: bytes = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return pem
-
-
 @pytest.mark.parametrize(
     ("certificate", "state", "said"),
     [
         ({"days": 60}, State.OK, "good for 60 days"),
         ({"days": 5}, State.WARNING, "Renew it"),
         ({"days": -5}, State.FAILED, "expired"),
-        ({"days": 60, "address": "127.0.0.2"}, State.FAILED, "mismatch"),
+        ({"days": 60, "host": "127.0.0.2"}, State.FAILED, "mismatch"),
         ({"days": 60, "trusted": False}, State.FAILED, "self"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else None,
 )
-async def test_certificates(certify: Certify, certificate: dict[str, Any], state: State, said: str) -> None:
-    async with serving(tls=certify(**certificate)) as url, opened(url) as page:
+async def test_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: dict[str, Any], state: State, said: str
+) -> None:
+    certified = certify(tmp_path, certificate.get("host", "127.0.0.1"), days=certificate["days"])
+    if certificate.get("trusted", True):
+        monkeypatch.setenv("SSL_CERT_FILE", str(certified.certificate))
+    async with serving(tls=certified.for_server()) as url, opened(url) as page:
         told(await page.tls(), state, said)
 
 

@@ -198,6 +198,15 @@ async def test_a_room_that_moves_goes_on_until_its_people_left(house: House) -> 
     await eventually(lambda: not house.node.rooms)
 
 
+async def test_a_room_that_came_back_does_not_go_where_it_was_to_go_before(house: House) -> None:
+    anna = await enter(house, "anna", epoch=3)
+    assert await order(house, MoveRoom(room="room", epoch=2)) == 200
+    await anna.send(signals.Ping(id=1))
+    await anna.expect(signals.Pong)
+    assert not house.node.rooms["room"].is_moving
+    assert not [message for message in anna.messages if isinstance(message, signals.Move)]
+
+
 async def test_what_is_left_when_the_deadline_is_over_ends(house: House) -> None:
     anna = await enter(house, "anna")
     assert await order(house, Drain(deadline_s=600)) == 200

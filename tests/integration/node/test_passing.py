@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sfu.contract import signals
 from sfu.contract.operations import sign_token
 from sfu.contract.signals import View, Want
-from sfu.contract.ticket import Source
+from sfu.contract.ticket import Source, verify
 from sfu.node.destination import Destination, resume_token
 from sfu.node.passing import CLIENT_HEADER
 from sfu.node.settings import Settings
@@ -45,6 +45,20 @@ async def test_media_flows_to_who_came_to_another_node(house: House, door: House
     await ben.send(signals.Leave())
     gone = await anna.expect(signals.Delta, lambda delta: isinstance(delta.change, signals.PeerLeft))
     assert gone.change.code == "left"
+
+
+async def test_a_node_may_say_more_at_once_than_a_client_may(house: House, settings: Settings) -> None:
+    await enter(house, "anna", address=house.url)
+    room = house.node.rooms["room"]
+    for number in range(200):
+        ticket = house.ticket(peer=f"p{number}", name="x" * 80)
+        peer = room.enter(verify(ticket, house.key.public_key(), now=0), resume="", seed=bytes(16))
+        room.peers[peer.id] = peer
+    async with open_house(replace(settings, node_id="n2", max_message_bytes=16 << 10), house.key) as door:
+        ben = door.client()
+        ben.add_slots(audio=1, video=0)
+        welcome = await ben.join(house.ticket(peer="ben", address=house.url))
+        assert len(welcome.room.peers) == 202
 
 
 async def test_a_stay_is_taken_up_by_any_door(house: House, door: House) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from control.keys import ensure_secrets, load_secrets
 from sfu.contract import signals
 from sfu.contract.ticket import LIFETIME_S, Ticket, sign
+from sfu.node import workers
 from sfu.node.settings import Settings
 from sfu.node.workers import workers_of
 from sfu.transport.settings import NetworkSettings
@@ -80,8 +82,9 @@ class Host:
 
 
 def options(data: Path, port: int, internal: int, media: int) -> list[str]:
-    """Return the command line of two workers."""
+    """Return the command line of two workers, begun with few open files."""
     return [
+        *("sh", "-c", 'ulimit -Sn 1024 && exec "$0" "$@"'),
         *(sys.executable, "-m", "sfu.node.cli", "--workers=2", "--node-id=h", f"--data={data}"),
         *(f"--port={port}", f"--internal-port={internal}", f"--media-port={media}", "--host=127.0.0.1"),
         *("--bind-v4=127.0.0.1", "--bind-v6=", "--advertise=127.0.0.1"),
@@ -140,6 +143,12 @@ def children(pid: int) -> dict[str, int]:
     return found
 
 
+async def test_nodes_have_as_many_files_open_as_they_may(host: Host) -> None:
+    for pid in children(host.process.pid).values():
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        assert soft == hard
+
+
 async def test_a_worker_that_crashes_is_started_again(host: Host) -> None:
     before = children(host.process.pid)
     os.kill(before["--node-id=h-2"], signal.SIGKILL)
@@ -151,6 +160,22 @@ async def test_a_worker_that_crashes_is_started_again(host: Host) -> None:
     await until("the worker is started again", again)
     assert await host.is_up(2) == "h-2"
     assert children(host.process.pid)["--node-id=h-1"] == before["--node-id=h-1"]
+
+
+async def test_a_worker_that_ran_for_long_is_started_again_whatever_ended_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(workers, "STEADY_S", 0)
+    (worker,) = workers_of(Settings(node_id="h"), 1)
+    keeping = asyncio.create_task(workers.supervise([worker], [f"--data={data / 'none'}"]))
+
+    async def is_restarted() -> bool:
+        assert not keeping.done()
+        return "node h-1 ended with code 1; starting it again" in caplog.text
+
+    await until("the worker is started again", is_restarted)
+    signal.raise_signal(signal.SIGTERM)
+    assert await keeping == 0
 
 
 async def test_workers_that_cannot_start_end_with_the_reason(data: Path) -> None:

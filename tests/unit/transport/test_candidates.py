@@ -23,7 +23,7 @@ MACHINE = [
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found = list(MACHINE)
-    monkeypatch.setattr(module, "_interface_addresses", lambda: [ip_address(each) for each in found])
+    monkeypatch.setattr(module, "interface_addresses", lambda: [ip_address(each) for each in found])
     return found
 
 

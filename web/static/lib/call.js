@@ -10,7 +10,7 @@
  * This goes on until the person leaves or the node says it is final.
  *
  * Moving on: when the node says that the room moves to another, the stay there is made while this one plays on,
- * and takes over once the others are there, too.
+ * and takes over once the others are there, too. Until control has said where, nothing here is given up.
  */
 
 import { backoffMs } from "./backoff.js";
@@ -193,12 +193,15 @@ export class Call extends Emitter {
 
   /** Enter the room where it is now, and leave it here once the others have come there, too. */
   async #move() {
+    this.#watch();
+    const entry = await this.#insist();
+    if (!entry) return;
     this.#farewell();
     this.#former = this.#signal;
     this.link.setAside();
     this.#place = null;
     this.#arriving = this.room;
-    await this.#enter();
+    await this.#enterBy(entry, MOST_PATIENCE_MS);
     await this.#together();
     const room = this.#arriving;
     if (!room) throw new ParleyError("left");
@@ -206,6 +209,20 @@ export class Call extends Emitter {
     this.link.takeOver();
     this.#setRoom(room);
     this.#parting = setTimeout(() => this.#farewell(), FAREWELL_MS);
+  }
+
+  /** Get a ticket, however long control cannot be asked; null if the stay at hand ends before. */
+  async #insist() {
+    const broken = this.#broken;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const entry = await Promise.race([broken, this.#enterRoom({ peer: this.peer ?? undefined })]);
+        return entry instanceof ParleyError ? null : entry;
+      } catch (thrown) {
+        if (isFinal(asParleyError(thrown))) throw thrown;
+      }
+      if (await Promise.race([broken, this.#pause(backoffMs(attempt))])) return null;
+    }
   }
 
   /** End the stay we moved from. */
@@ -261,10 +278,19 @@ export class Call extends Emitter {
    * @param {number} [patienceMs]
    */
   async #enter(patienceMs = MOST_PATIENCE_MS) {
+    this.#watch();
+    await this.#enterBy(this.#place && !this.#isUnreachable ? null : await this.#ask(), patienceMs);
+  }
+
+  /** From here on it counts what ends a stay. */
+  #watch() {
     this.#broken = new Promise((resolve) => {
       this.#break = resolve;
     });
-    const entry = this.#place && !this.#isUnreachable ? null : await this.#ask();
+  }
+
+  /** @param {Entry | null} entry a new ticket, where one was asked for @param {number} patienceMs */
+  async #enterBy(entry, patienceMs) {
     if (entry) this.#relays.take(entry.ice_servers);
     const iceServers = await this.#relays.current();
     this.#assertGoingOn();
