@@ -122,7 +122,13 @@ def _of_joining(ground: Ground, common: Common, nodes: Nodes) -> JoinRoutes:
     suspicion = Suspicion(shards, nodes, clock)
     strategy = Strategy(settings.placement)
     joining = Joining(
-        clock, ground.secrets.ticket_key, common.turn, settings.node_lease_s, strategy, suspicion
+        clock,
+        ground.secrets.ticket_key,
+        common.turn,
+        settings.node_lease_s,
+        strategy,
+        suspicion,
+        region=settings.region,
     )
     joins = ground.replicas.buckets("join", settings.rates.join_per_address)
     return JoinRoutes(shards, joining, common.lookup, common.access, common.tokens, joins)

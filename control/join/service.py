@@ -49,7 +49,10 @@ class Admission:
 
 
 class Joining:
-    """The rules of joining. `lease_s` is how long a node lives after its last report."""
+    """The rules of joining. `lease_s` is how long a node lives after its last report.
+
+    `region` is where those are taken to be who name none: whoever is led to this replica is near it.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,8 @@ class Joining:
         lease_s: float,
         strategy: Strategy,
         suspicion: Suspicion,
+        *,
+        region: str | None,
     ) -> None:
         self.suspicion = suspicion
         self._clock = clock
@@ -66,6 +71,7 @@ class Joining:
         self._turn = turn
         self._lease = timedelta(seconds=lease_s)
         self._strategy = strategy
+        self._region = region
         self._awaited = Awaited(clock)
 
     async def living_nodes(self, session: AsyncSession) -> list[Node]:
@@ -83,7 +89,7 @@ class Joining:
         if meeting.over is not None:
             raise Refused(meeting.over)
         node, epoch = await self._place(
-            session, meeting.id, {each.id: each for each in living}, entrant.region
+            session, meeting.id, {each.id: each for each in living}, entrant.region or self._region
         )
         after_commit(session, partial(self._awaited.add, node.id))
         attendance = await self._attendance(session, meeting.id, entrant)
