@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from tests.deploy import DEPLOY, REPOSITORY
-from tests.deploy.certificate import write_certificate
 from tests.deploy.proxies import moved
+from tests.support.certificate import write_certificate
 
 RECIPE = DEPLOY / "container" / "Dockerfile"
 COMPOSE = DEPLOY / "compose" / "compose.yaml"
@@ -150,7 +150,9 @@ def test_mounted_files_are_there(services: dict[str, Any]) -> None:
 
 def test_haproxy_takes_the_servers_of_the_compose_file(tmp_path: Path) -> None:
     both = tmp_path / "tls.pem"
-    write_certificate(tmp_path / "crt", tmp_path / "key", both)
+    certificate, key = tmp_path / "crt", tmp_path / "key"
+    write_certificate("localhost", certificate, key)
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
     usual = moved(DEPLOY / "haproxy" / "haproxy.cfg", tmp_path, {"/etc/parley/tls.pem": str(both)})
     ran("haproxy", "-c", "-f", str(usual), "-f", str(COMPOSE.with_name("servers.cfg")))
 

@@ -7,8 +7,8 @@ from signal import SIGTERM
 import pytest
 
 from tests.deploy import DEPLOY
-from tests.deploy.certificate import write_certificate
 from tests.deploy.proxies import moved
+from tests.support.certificate import write_certificate
 from tests.support.ports import free_ports
 from tests.support.processes import Process
 from tests.support.waiting import until_now
@@ -28,7 +28,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]
     """coturn's port, and that of somebody who says back what comes."""
     folder = tmp_path_factory.mktemp("turn")
     certificate, key = folder / "tls.crt", folder / "tls.key"
-    write_certificate(certificate, key, folder / "both")
+    write_certificate("localhost", certificate, key)
     port, tls, echo = free_ports(3)
     places = {
         "listening-port=3478": f"listening-port={port}",

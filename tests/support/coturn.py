@@ -2,19 +2,12 @@
 
 import signal
 import socket
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from tests.support.certificate import write_certificate
 from tests.support.netns import Namespace
 from tests.support.ports import free_ports
 from tests.support.processes import Process
@@ -44,10 +37,9 @@ class TurnServer:
 @contextmanager
 def coturn(folder: Path, host: str = "127.0.0.1", namespace: Namespace | None = None) -> Iterator[TurnServer]:
     """Run a server here or in the namespace, on an address of it."""
-    certificate, private, key = _certificate(host)
+    certificate, private = folder / "turn.pem", folder / "turn.key"
+    key = write_certificate(host, certificate, private)
     port, tls_port = free_ports(2)
-    for name, pem in (("turn.pem", certificate), ("turn.key", private)):
-        (folder / name).write_bytes(pem)
     options = {
         "listening-ip": host,
         "relay-ip": host,
@@ -55,8 +47,8 @@ def coturn(folder: Path, host: str = "127.0.0.1", namespace: Namespace | None = 
         "tls-listening-port": tls_port,
         "static-auth-secret": SECRET,
         "realm": "parley.test",
-        "cert": folder / "turn.pem",
-        "pkey": folder / "turn.key",
+        "cert": certificate,
+        "pkey": private,
         "userdb": folder / "turn.sqlite",
         "pidfile": folder / "turn.pid",
         "log-file": "stdout",
@@ -77,32 +69,3 @@ def _answers(host: str, port: int, namespace: Namespace | None) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with namespace.socket(family) if namespace else socket.socket(family) as connection:
         return connection.connect_ex((host, port)) == 0
-
-
-def _certificate(host: str) -> tuple[bytes, bytes, str]:
-    """Return a certificate for the address and its key, both as PEM, and the hash of the public key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "parley.test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return (
-        certificate.public_bytes(serialization.Encoding.PEM),
-        private,
-        b64encode(sha256(public).digest()).decode(),
-    )
