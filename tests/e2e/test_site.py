@@ -14,6 +14,7 @@ from tests.deploy import site as sites
 from tests.deploy.site import Site
 from tests.e2e.person import Person
 from tests.e2e.stage import Desk, Stage
+from tests.e2e.test_nodes import WATCH
 from tests.load.api import Api
 from tests.load.light.bot import LightBot, ReceptionOf, Shape
 from tests.load.light.dtls import Identity
