@@ -63,7 +63,7 @@ def parley(site: Site, client: aiohttp.ClientSession) -> Service:
     return service
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def red(net: Network, site: Site, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     """Chromium, which takes the site's certificate."""
     machine, folder, origin = net.client(), tmp_path_factory.mktemp("red"), site.balancer.origin
@@ -71,7 +71,7 @@ async def red(net: Network, site: Site, tmp_path_factory: pytest.TempPathFactory
         yield Desk(browser, machine)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def fox(net: Network, site: Site, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     """Firefox, which takes the site's certificate."""
     machine, folder, origin = net.client(), tmp_path_factory.mktemp("fox"), site.balancer.origin
@@ -159,6 +159,7 @@ async def node_of(person: Person) -> str:
     return node
 
 
+@pytest.mark.timeout(300)  # some 40 s where the machine is not crowded
 async def test_three_nodes_serve_browsers_and_bots_and_one_is_emptied_under_them(
     stage: Stage, red: Desk, fox: Desk, site: Site, crowd: Crowd, net: Network
 ) -> None:
