@@ -11,7 +11,7 @@ SIDE_BY_SIDE := tests/unit tests/scenario tests/simulation tests/fuzz tests/inte
 ALONE := tests/deploy tests/support tests/e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prepare check format bench bench-control load scale scenarios networks contract dashboards lock clean
+.PHONY: help run test prepare check format bench bench-control bench-workers load scale scenarios networks contract dashboards lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -42,6 +42,9 @@ bench: $(VENV)/.dev ## Measure the cost of a forwarded packet beside the kernel'
 
 bench-control: $(VENV)/.dev ## Measure joins and chat messages a second: SQLite, PostgreSQL + Redis, two replicas
 	$(BIN)/python -m tests.bench.control
+
+bench-workers: $(VENV)/.dev ## Measure what a second worker of a host is worth (root, a quiet machine)
+	$(BIN)/python -m tests.bench.workers
 
 ROOMS ?= 2
 BOTS ?= 4

@@ -16,6 +16,7 @@ from control.parameters import (
     ORIGINS,
     PORT,
     RATE,
+    REGION,
     SECONDS,
 )
 from control.settings import JobSettings, Limits, MeetingSettings, Rates, Settings
@@ -142,6 +143,13 @@ OF_PLACE = together(
         "placement",
         click.Choice(["least-loaded", "fill-first"]),
         "Which node takes a new room: the emptiest, or the fullest that has places left.",
+    ),
+    option(
+        "--region",
+        "PARLEY_REGION",
+        "region",
+        REGION,
+        "Region of this replica, and of those who join here without naming theirs; nodes there go first.",
     ),
     option("--upload-life-s", "PARLEY_UPLOAD_LIFE_S", "upload_life_s", LIFE, "How long an upload may take."),
     option(

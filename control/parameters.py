@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import click
+import msgspec
 from redis.asyncio import Redis
 from yarl import URL
 
@@ -14,6 +15,7 @@ from control.mail.message import parsed_sender
 from control.mail.smtp import parsed_server
 from control.rates.port import Rate
 from control.settings import Network
+from sfu.contract.operations import Label
 
 MAX_DIGITS = 5
 DAY_S = 86_400
@@ -32,6 +34,19 @@ class RateType(click.ParamType[Rate]):
             return Rate.parse(value)
         except ValueError as error:
             self.fail(f"{value!r} is not a rate such as 30/60: {error}", param, ctx)
+
+
+class RegionType(click.ParamType[str]):
+    """The name of a region, as nodes have it."""
+
+    name = "region"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        try:
+            return msgspec.convert(value, Label)
+        except msgspec.ValidationError:
+            self.fail("must be 64 printable characters of ASCII at most", param, ctx)
 
 
 class NetworksType(click.ParamType[tuple[Network, ...]]):
@@ -227,6 +242,7 @@ NETWORKS = NetworksType()
 ORIGINS = OriginsType()
 RATE = RateType()
 REDIS = RedisType()
+REGION = RegionType()
 TURN_SERVERS = TurnServersType()
 DURATION = DurationType()
 COUNT = click.IntRange(min=1)

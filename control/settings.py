@@ -141,6 +141,7 @@ class Settings:
     bcrypt_threads: int = 2
     node_lease_s: float = 4.0
     placement: str = "least-loaded"
+    region: str | None = None
     log_level: str = "INFO"
     rates: Rates = field(default_factory=Rates)
     limits: Limits = field(default_factory=Limits)

@@ -20,7 +20,7 @@ from control.ground import Ground
 from control.idempotency.service import Idempotency
 from control.invitations.routes import InvitationRoutes
 from control.join.evacuation import Evacuation
-from control.join.placement import Strategy
+from control.join.placement import Placing, Strategy
 from control.join.routes import JoinRoutes
 from control.join.service import Joining
 from control.meetings.lists import Lists
@@ -120,9 +120,9 @@ def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, Invitat
 def _of_joining(ground: Ground, common: Common, nodes: Nodes) -> JoinRoutes:
     settings, clock, shards = ground.settings, ground.clock, ground.shards
     suspicion = Suspicion(shards, nodes, clock)
-    strategy = Strategy(settings.placement)
+    placing = Placing(Strategy(settings.placement), settings.region)
     joining = Joining(
-        clock, ground.secrets.ticket_key, common.turn, settings.node_lease_s, strategy, suspicion
+        clock, ground.secrets.ticket_key, common.turn, settings.node_lease_s, placing, suspicion
     )
     joins = ground.replicas.buckets("join", settings.rates.join_per_address)
     return JoinRoutes(shards, joining, common.lookup, common.access, common.tokens, joins)

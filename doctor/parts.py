@@ -1,4 +1,4 @@
-"""The parts that control stands on: databases, Redis, RabbitMQ, the store of files."""
+"""The parts that control stands on: databases, Redis, RabbitMQ, the mail server, the store of files."""
 
 import os
 import secrets
@@ -22,6 +22,7 @@ from control.objects.s3 import S3
 from control.settings import Settings
 from doctor.causes import Cause, failure, network_causes
 from doctor.finding import Check, Verdict, failed, ok, unset, warning
+from doctor.mail import mail
 
 FREE_BYTES = 1 << 30
 NO_MEETING = "0" * 32
@@ -122,6 +123,7 @@ def checks(settings: Settings) -> list[Check]:
         *_of_databases(settings),
         Check("redis", lambda: redis(settings.redis_url)),
         Check("rabbitmq", lambda: rabbitmq(settings.amqp_url)),
+        Check("mail", lambda: mail(settings), settings.smtp_timeout_s),  # some greet late, to deter
         Check("files", lambda: files(settings)),
         Check("files (cors)", lambda: cors(settings)),
     ]

@@ -136,7 +136,7 @@ class Attempts:
         if attempt.number > self._settings.jobs_attempts:
             raise PermanentFailure("given up: the last attempt did not end, and may have ended its process")
         if stored.kind not in self._handlers:
-            raise PermanentFailure("no job of a kind that is known here")
+            raise TemporaryFailure("no job of a kind that is known here")  # but maybe to a later version
         kind, handler = self._handlers[stored.kind]
         try:
             job = msgspec.json.decode(stored.body, type=kind)

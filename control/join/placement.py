@@ -64,6 +64,14 @@ def candidates_of(nodes: Iterable[Node], awaited: Mapping[str, int]) -> list[Can
 
 
 @dataclass(frozen=True)
+class Placing:
+    """How nodes are chosen for those who join here, and the `region` of those who name none."""
+
+    strategy: Strategy
+    region: str | None = None
+
+
+@dataclass(frozen=True)
 class Bond:
     """The node a meeting is bound to, because its room is open there or tickets that name it are about."""
 

@@ -11,9 +11,10 @@ from sfu.contract.operations import Label
 class JoinRequest(Struct, frozen=True):
     """Who would join. Guests need a name; with an account, the account's name is used.
 
-    The room is opened in the `region` of whoever comes first, if a node there takes it. Who was in the call
-    and lost it names the `peer` that they were, to go on as the same; and says with `unreachable` that they
-    could not reach its node, so that it is looked after at once.
+    The room is opened in the `region` of whoever comes first, if a node there takes it; who names none is
+    taken to be in that of the server that is asked. Who was in the call and lost it names the `peer` they
+    were, to go on as the same; and says with `unreachable` that they could not reach its node, so that it
+    is looked after at once.
     """
 
     name: Annotated[str, Meta(max_length=80)] | None = None

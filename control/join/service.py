@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control.clock import Clock
 from control.database import after_commit
 from control.join.awaited import Awaited
-from control.join.placement import Bond, Strategy, candidates_of, choose
+from control.join.placement import Bond, Placing, candidates_of, choose
 from control.meetings import store as meetings
 from control.nodes import store as nodes
 from control.nodes.store import Node, Placement
@@ -57,7 +57,7 @@ class Joining:
         key: Ed25519PrivateKey,
         turn: TurnServers,
         lease_s: float,
-        strategy: Strategy,
+        placing: Placing,
         suspicion: Suspicion,
     ) -> None:
         self.suspicion = suspicion
@@ -65,7 +65,7 @@ class Joining:
         self._key = key
         self._turn = turn
         self._lease = timedelta(seconds=lease_s)
-        self._strategy = strategy
+        self._placing = placing
         self._awaited = Awaited(clock)
 
     async def living_nodes(self, session: AsyncSession) -> list[Node]:
@@ -83,7 +83,7 @@ class Joining:
         if meeting.over is not None:
             raise Refused(meeting.over)
         node, epoch = await self._place(
-            session, meeting.id, {each.id: each for each in living}, entrant.region
+            session, meeting.id, {each.id: each for each in living}, entrant.region or self._placing.region
         )
         after_commit(session, partial(self._awaited.add, node.id))
         attendance = await self._attendance(session, meeting.id, entrant)
@@ -136,7 +136,7 @@ class Joining:
             if placement.room_open and placement.node_id not in living:
                 raise Refused(Reason.NO_NODE, retry_after_s=1)
         candidates = candidates_of(living.values(), self._awaited.counted())
-        chosen = choose(candidates, bond, self._strategy, region)
+        chosen = choose(candidates, bond, self._placing.strategy, region)
         if chosen is None:
             some_full = any(node.full and not node.draining for node in living.values())
             raise Refused(Reason.NODES_FULL if some_full else Reason.NO_NODE, retry_after_s=5)

@@ -11,6 +11,7 @@ from control.jobs.attempts import PermanentFailure, TemporaryFailure
 SUBMISSION_PORT, SUBMISSIONS_PORT = 587, 465  # RFC 6409, RFC 8314
 PERMANENT = 500
 SAID_MAX = 300
+_START_TLS = {"offered": None, "required": True, "never": False}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,18 @@ class SmtpServer:
     starttls: str
     username: str | None = None
     password: str | None = dataclasses.field(default=None, repr=False)
+
+    def client(self, timeout_s: float) -> aiosmtplib.SMTP:
+        """Return a client that connects, encrypts and signs in when it is entered."""
+        return aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.username,
+            password=self.password,
+            use_tls=self.is_tls,
+            start_tls=_START_TLS[self.starttls] if not self.is_tls else False,
+            timeout=timeout_s,
+        )
 
 
 def parsed_server(text: str, starttls: str) -> SmtpServer:
@@ -47,18 +60,9 @@ class SmtpMailer:
 
         That we could not sign in, or were not let in at all, is not the message's fault: it is tried again.
         """
-        server = self._server
         try:
-            await aiosmtplib.send(
-                message,
-                hostname=server.host,
-                port=server.port,
-                username=server.username,
-                password=server.password,
-                use_tls=server.is_tls,
-                start_tls=_START_TLS[server.starttls] if not server.is_tls else False,
-                timeout=self._timeout_s,
-            )
+            async with self._server.client(self._timeout_s) as client:
+                await client.send_message(message)
         except aiosmtplib.SMTPRecipientsRefused as error:
             (refused,) = error.recipients
             raise _refusal(refused) from error
@@ -68,9 +72,6 @@ class SmtpMailer:
             if isinstance(error, aiosmtplib.SMTPNotSupported) and not str(message["To"]).isascii():
                 raise PermanentFailure("the mail server takes no such address (SMTPUTF8)") from error
             raise TemporaryFailure(f"the mail server could not be used: {error!r}") from error
-
-
-_START_TLS = {"offered": None, "required": True, "never": False}
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException) -> PermanentFailure | TemporaryFailure:

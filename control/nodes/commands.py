@@ -1,12 +1,14 @@
 """Commands to nodes: written with the change that calls for them, sent after it, again until taken.
 
-A command is forgotten when its node took it, when the node runs anew (its rooms are gone with the old
-process), or after `LIFETIME`.
+A command is forgotten when its node took it, when the node does not understand it (it is of another version,
+and will not learn), when the node runs anew (its rooms are gone with the old process), or after `LIFETIME`.
 """
 
 import asyncio
 import logging
 from datetime import timedelta
+from enum import StrEnum
+from http import HTTPStatus
 from uuid import uuid4
 
 import aiohttp
@@ -30,6 +32,14 @@ BATCH = 50
 SEND_TIMEOUT_S = 5.0
 RETRY_MAX_S = 30.0
 IDLE_S = 2.0
+
+
+class Outcome(StrEnum):
+    """What became of an attempt to send a command."""
+
+    TAKEN = "taken"
+    NOT_UNDERSTOOD = "not_understood"
+    FAILED = "failed"
 
 
 class Commands:
@@ -107,30 +117,32 @@ class CommandSender:
 
         async def deliver(command: PendingCommand) -> None:
             node = nodes.get(command.node_id)
-            taken = node is not None and await self._send(http, node, command.body)
-            self._metrics.commands.labels("taken" if taken else "failed").inc()
+            outcome = Outcome.FAILED if node is None else await self._send(http, node, command.body)
+            self._metrics.commands.labels(outcome).inc()
             async with database.write() as session:
-                await self._settle(session, command, taken)
+                await self._settle(session, command, outcome)
 
         await asyncio.gather(*(deliver(command) for command in due))
 
-    async def _settle(self, session: AsyncSession, command: PendingCommand, taken: bool) -> None:
+    async def _settle(self, session: AsyncSession, command: PendingCommand, outcome: Outcome) -> None:
         now = self._clock()
-        if taken or now - command.created_at >= LIFETIME:
+        if outcome is not Outcome.FAILED or now - command.created_at >= LIFETIME:
             await store.remove_command(session, command.id)
         else:
             wait_s = min(RETRY_MAX_S, 2.0**command.attempts)
             await store.postpone(session, command.id, now + timedelta(seconds=wait_s))
 
-    async def _send(self, http: aiohttp.ClientSession, node: Node, body: str) -> bool:
+    async def _send(self, http: aiohttp.ClientSession, node: Node, body: str) -> Outcome:
         token = sign_token(self._secret, audience=node.id, now=self._clock().timestamp())
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         url = URL(node.internal_url) / "internal" / "commands"
         try:
             async with http.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 if response.ok:
-                    return True
+                    return Outcome.TAKEN
                 log.warning("node %s refused a command with status %d", node.id, response.status)
+                if response.status == HTTPStatus.BAD_REQUEST:
+                    return Outcome.NOT_UNDERSTOOD
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             log.warning("node %s could not be told: %r", node.id, error)
-        return False
+        return Outcome.FAILED

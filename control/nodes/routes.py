@@ -1,5 +1,6 @@
 """Nodes' reports over HTTP, for nodes alone: a bearer token under the cluster secret."""
 
+import msgspec
 from aiohttp import hdrs, web
 from yarl import URL
 
@@ -7,7 +8,7 @@ from control.clock import Clock
 from control.edge.body import answer, read_json
 from control.nodes.service import Nodes
 from control.refusals import Reason, Refused, invalid
-from sfu.contract.operations import CONTROL_AUDIENCE, Report, verify_token
+from sfu.contract.operations import CONTROL_AUDIENCE, Report, events_of, verify_token
 
 
 class NodeRoutes:
@@ -35,7 +36,11 @@ class NodeRoutes:
             _check_url(report.signal_url, "signal_url", ("ws", "wss"))
         if not 0 < report.signal_port < 65536:
             raise invalid(signal_port="Must be a port.")
-        return answer(await self._nodes.report(report))
+        try:
+            events = events_of(report)
+        except msgspec.ValidationError as error:
+            raise invalid(events="Are not all events.") from error
+        return answer(await self._nodes.report(report, events))
 
 
 def _check_url(text: str, field: str, schemes: tuple[str, ...]) -> None:

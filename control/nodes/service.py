@@ -18,6 +18,7 @@ from control.people.service import People, Whereabouts
 from control.shards.shards import Shards
 from sfu.contract.operations import (
     CloseRoom,
+    LaterEvent,
     NodeEvent,
     PeerEntered,
     PeerGone,
@@ -31,6 +32,8 @@ from sfu.contract.operations import (
 log = logging.getLogger(__name__)
 
 FORGET_AFTER = timedelta(days=1)
+
+Told = NodeEvent | LaterEvent
 
 
 class Nodes:
@@ -53,8 +56,8 @@ class Nodes:
         self._metrics = metrics
         self.lease = timedelta(seconds=lease_s)
 
-    async def report(self, report: Report) -> ReportReply:
-        """Take in a heartbeat and its events.
+    async def report(self, report: Report, events: Sequence[Told]) -> ReportReply:
+        """Take in a heartbeat and its events, as they read.
 
         The first database comes last: what it knows of, the others have taken in.
         """
@@ -63,12 +66,13 @@ class Nodes:
             is_known = await store.is_current(session, report.node, report.boot)
         last_seen = self._clock() if node is None else node.reported_at
         for number in range(1, len(self._shards)):
-            events = self._events_in(report, number)
-            if events or not is_known:
+            theirs = self._of_shard(events, number)
+            if theirs or not is_known:
                 async with self._shards[number].write() as session:
-                    await self._take_in(session, report, events, last_seen)
+                    await self._take_in(session, report, theirs, last_seen)
         async with self._shards.first.write() as session:
-            boot = await self._take_in(session, report, self._events_in(report, 0), last_seen)
+            boot = await self._take_in(session, report, self._of_shard(events, 0), last_seen)
+            boot.last_seq = max([boot.last_seq, *(event.seq for event in events)])
             was_lost = boot.current and await self._register(session, report)
             moving = report.draining and await self._has_refuge(session)
         return ReportReply(acknowledged=boot.last_seq, census=was_lost, moving=moving)
@@ -105,21 +109,21 @@ class Nodes:
         """The databases, the first of them last: what it knows of, the others have taken in."""
         return reversed(list(self._shards))
 
-    def _events_in(self, report: Report, number: int) -> list[NodeEvent]:
-        """Return the report's events of the meetings in the database with this number."""
-        return [event for event in report.events if self._shards.of(event.room) is self._shards[number]]
+    def _of_shard(self, events: Sequence[Told], number: int) -> list[Told]:
+        """Return the events of the meetings in the database with this number."""
+        return [event for event in events if self._shards.of(event.room) is self._shards[number]]
 
     async def _take_in(
-        self, session: AsyncSession, report: Report, events: Sequence[NodeEvent], last_seen: datetime
+        self, session: AsyncSession, report: Report, events: Sequence[Told], last_seen: datetime
     ) -> Boot:
-        """Apply those of the report's `events` that are new here; return what it knows of the run."""
+        """Apply those of the `events` that are new here; return what it knows of the run."""
         boot = await store.hold_boot(session, report.node, report.boot)
         if boot is None:
             boot = await self._booted(session, report, last_seen)
         for event in events:
             if event.seq > boot.last_seq:
                 await self._apply(session, report, event)
-        boot.last_seq = max([boot.last_seq, *(event.seq for event in report.events)])
+        boot.last_seq = max([boot.last_seq, *(event.seq for event in events)])
         if not boot.current:  # the last word of a run that another has followed
             await self._people.lost(session, report.node, report.boot, last_seen)
         return boot
@@ -155,7 +159,11 @@ class Nodes:
         await store.add(session, node)
         return was_lost
 
-    async def _apply(self, session: AsyncSession, report: Report, event: NodeEvent) -> None:
+    async def _apply(self, session: AsyncSession, report: Report, event: Told) -> None:
+        if isinstance(event, LaterEvent):
+            log.warning("node %s told of %r, which this version does not know", report.node, event.type)
+            self._metrics.node_events.labels("not_understood").inc()
+            return
         await feeds.hold(session, event.room)
         at = self._moment(event.at)
         match event:

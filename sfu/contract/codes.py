@@ -1,6 +1,7 @@
 """Stable codes for everything the node refuses or ends, each with a sentence that helps a person.
 
-A code never changes its meaning; the sentence may be reworded. Clients act on the code.
+A code never changes its meaning; the sentence may be reworded. Clients act on the code. One that only a later
+version knows is read as `unknown`, and never sent.
 """
 
 from enum import StrEnum
@@ -35,6 +36,11 @@ class Code(StrEnum):
     ROOM_CLOSED = "room_closed"
     ROOM_MOVED = "room_moved"
     INTERNAL = "internal"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Code | None":
+        return cls.UNKNOWN if isinstance(value, str) else None
 
 
 SENTENCES: dict[Code, str] = {
@@ -64,4 +70,5 @@ SENTENCES: dict[Code, str] = {
     Code.ROOM_CLOSED: "The meeting has ended.",
     Code.ROOM_MOVED: "The meeting goes on at another server; join it again.",
     Code.INTERNAL: "Something went wrong in the server; connect again.",
+    Code.UNKNOWN: "The reason is one that this version does not know.",
 }

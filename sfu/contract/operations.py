@@ -6,9 +6,13 @@ sends an event again until control acknowledges it, and control applies each (bo
 Control commands a node by `POST {internal_url}/internal/commands`. Both directions carry a bearer
 JWT of `TOKEN_LIFETIME_S`, signed with HS256 under the cluster secret that control and its nodes
 share, whose audience is the receiver.
+
+Two neighbouring versions may serve one cluster. An event of a type that control does not know is
+acknowledged and left alone; a command that a node does not know is answered with status 400, and
+control forgets it. Unknown fields are ignored.
 """
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import jwt
 import msgspec
@@ -66,6 +70,15 @@ class PeerGone(Event, frozen=True, kw_only=True, tag="peer_gone"):
 NodeEvent = RoomOpened | RoomClosed | PeerEntered | PeerGone
 
 
+class LaterEvent(Struct, frozen=True, kw_only=True):
+    """An event of a `type` that only a later version knows: its number is taken, and nothing else."""
+
+    type: str
+    seq: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    at: float
+    room: Identifier
+
+
 class Load(Struct, frozen=True, kw_only=True):
     """How busy a node is. Rates and means are over about a second; `cpu` is a share of one core.
 
@@ -82,7 +95,7 @@ class Load(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A node's heartbeat and its unacknowledged events, oldest first.
+    """A node's heartbeat and its unacknowledged events, oldest first, each for `events_of` to read.
 
     `signal_url` is where browsers reach its WebSocket; empty means: the host the page came from, at
     `signal_port`.
@@ -97,7 +110,7 @@ class Report(Struct, frozen=True, kw_only=True):
     version: Label
     draining: bool = False
     load: Load
-    events: Annotated[tuple[NodeEvent, ...], Meta(max_length=512)] = ()
+    events: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=512)] = ()
 
 
 class ReportReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -163,6 +176,26 @@ class Undrain(Command, frozen=True, kw_only=True, tag="undrain"):
 
 RoomCommand = CloseRoom | YieldRoom | MoveRoom | RemovePeer | MutePeer
 NodeCommand = RoomCommand | Drain | Undrain
+
+
+_KNOWN_EVENTS = frozenset(kind.__struct_config__.tag for kind in get_args(NodeEvent))
+_event_decoder: msgspec.json.Decoder[NodeEvent] = msgspec.json.Decoder(NodeEvent)
+_later_decoder = msgspec.json.Decoder(LaterEvent)
+
+
+def written(event: NodeEvent) -> msgspec.Raw:
+    """Return an event as reports have it."""
+    return msgspec.Raw(msgspec.json.encode(event))
+
+
+def events_of(report: Report) -> list[NodeEvent | LaterEvent]:
+    """Return a report's events. Raises `msgspec.ValidationError`."""
+    return [_event(text) for text in report.events]
+
+
+def _event(text: msgspec.Raw) -> NodeEvent | LaterEvent:
+    later = _later_decoder.decode(text)
+    return _event_decoder.decode(text) if later.type in _KNOWN_EVENTS else later
 
 
 def sign_token(secret: bytes, *, audience: str, now: float) -> str:

@@ -2,8 +2,10 @@
 
 Messages are JSON objects with a `type`. The client speaks first (`hello`) and makes every offer;
 the node answers. Room state reaches the client as one snapshot (`welcome`) and then as deltas, each
-of which raises the version by one, so a client can tell that it missed none. Unknown fields are
-ignored, unknown types refused.
+of which raises the version by one, so a client can tell that it missed none.
+
+Client and node may be of neighbouring versions: unknown fields are ignored; a client passes over messages
+and changes of unknown types (a change raises the version all the same), a node refuses them and goes on.
 
 Identifiers: a peer's id is the one in its ticket; a track's id is `<peer>.<mid>`, the mid being
 that of the publisher's m-line; a slot is named by the receiver's mid.

@@ -35,8 +35,8 @@ class Source(StrEnum):
     SCREEN_AUDIO = "screen_audio"
 
 
-class Rights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the bearer may do in the room."""
+class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the bearer may do in the room. What a later version adds must permit something, not forbid it."""
 
     publish: tuple[Source, ...] = tuple(Source)
     subscribe: bool = True

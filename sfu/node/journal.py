@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 import aiohttp
 import msgspec
@@ -25,6 +26,7 @@ from sfu.contract.operations import (
     RoomOpened,
     reply_decoder,
     sign_token,
+    written,
 )
 from sfu.node.settings import Settings
 from sfu.node.version import VERSION
@@ -178,5 +180,5 @@ class Journal:
             version=VERSION,
             draining=self._draining(),
             load=self._load(),
-            events=tuple(self._events)[:BATCH],
+            events=tuple(map(written, islice(self._events, BATCH))),
         )

@@ -68,7 +68,7 @@ class Metrics(Collector):
         yield _counter("passed_on", "Of these, passed on to the node they were for.", node.totals.passed_on)
         yield _counters("goodbyes", "Stays that ended, by code.", "code", node.totals.goodbyes)
         yield _counters(
-            "refusals", "Messages and connections refused, by code.", "code", node.totals.refusals
+            "refusals", "Messages, commands and connections refused, by code.", "code", node.totals.refusals
         )
         states = {state: node.network.counters.links[state] for state in LinkState}
         family = GaugeMetricFamily(

@@ -12,6 +12,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from sfu.contract.codes import Code
 from sfu.contract.operations import command_decoder, verify_token
 from sfu.node.metrics import Metrics
 from sfu.node.node import Node
@@ -65,6 +66,7 @@ def application(node: Node, endpoint: SignalEndpoint, cluster_secret: bytes) -> 
         try:
             node.obey(command_decoder.decode(await request.read()))
         except msgspec.DecodeError as error:
+            node.totals.refusals[Code.BAD_MESSAGE] += 1
             raise web.HTTPBadRequest(text=f"Not a command: {error}") from error
         return web.json_response({})
 

@@ -91,7 +91,7 @@ async def _settled(population: Population, scenario: Scenario, settle_s: float) 
 async def _window(
     subject: Subject, scenario: Scenario, population: Population, pump: Pump, window_s: float
 ) -> Run:
-    with _no_garbage_collection():
+    with no_garbage_collection():
         await asyncio.sleep(_AFTER_COLLECTION_S)
         pump.worst_lag_s = 0.0
         pump.poll()
@@ -165,7 +165,7 @@ def _read(subject: Subject, population: Population) -> _Reading:
 
 
 @contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """Keep the collector from making the generator late."""
     gc.collect()
     gc.disable()

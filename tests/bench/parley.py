@@ -1,4 +1,4 @@
-"""Our node, alone: the benchmark signs its own tickets, so no control service is needed."""
+"""Our node, alone or as several workers: the benchmark signs its own tickets, so no control is needed."""
 
 import asyncio
 import os
@@ -22,9 +22,11 @@ from tests.load.light.bot import LightBot, ReceptionOf, Shape
 from tests.load.light.dtls import Identity, Profile
 from tests.load.light.pump import Pump
 from tests.load.light.traffic import Traffic
-from tests.load.process import Server
+from tests.load.process import Server, cpu_s
 
 _NODE = "bench"
+_APART = 100
+"""From the port that workers share to the first one's own."""
 _ROOM = "bench"
 _AT_ONCE = 10
 _MAX_PEERS = 500
@@ -34,7 +36,7 @@ _STAGGER_S = 0.02
 
 
 class Parley:
-    """One run of a node. `reception_of` makes what counts the packets of each slot.
+    """One run of a node, or of several `workers`. `reception_of` makes what counts the packets of each slot.
 
     `congestion_control`: all offer transport-cc, and RTX, in which the node probes for bandwidth.
     """
@@ -46,6 +48,7 @@ class Parley:
         *,
         loudest: int = LOUDEST,
         congestion_control: bool = False,
+        workers: int = 1,
         reception_of: ReceptionOf | None = None,
     ) -> None:
         self.name = name
@@ -54,6 +57,7 @@ class Parley:
         self._identity = Identity(profile)
         self._loudest = loudest
         self._congestion_control = congestion_control
+        self._workers = workers
         self._reception_of = reception_of or self._sample
         self._key = Ed25519PrivateKey.generate()
 
@@ -63,12 +67,19 @@ class Parley:
         (folder / "ticket-verifying.pem").write_bytes(public)
         (folder / "cluster.secret").write_text(secrets.token_hex(32))
         port, media_port = free_ports()
+        own = port if self._workers == 1 else port + _APART
+        urls = [f"http://{ADDRESS}:{own + number}" for number in range(self._workers)]
+        self._url = f"http://{ADDRESS}:{port}"
+        self._nodes = dict(zip(self._names, urls, strict=True))
         settings = {
             "PARLEY_DATA": str(folder),
             "PARLEY_CONTROL_URL": "",
             "PARLEY_SFU_NODE_ID": _NODE,
             "PARLEY_SFU_HOST": ADDRESS,
             "PARLEY_SFU_PORT": str(port),
+            "PARLEY_SFU_WORKERS": str(self._workers),
+            "PARLEY_SFU_INTERNAL_PORT": str(own if self._workers > 1 else 0),
+            "PARLEY_SFU_INTERNAL_URL": urls[0],
             "PARLEY_SFU_MEDIA_PORT": str(media_port),
             "PARLEY_SFU_ADVERTISE": ADDRESS,
             "PARLEY_SFU_LOUDEST": str(self._loudest),
@@ -79,12 +90,28 @@ class Parley:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
         self.server = Server([sys.executable, "-m", "sfu.node.cli"], folder / "output", inherited | settings)
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        self._url = f"http://{ADDRESS}:{port}"
         await self.server.start()
-        await self._ready()
+        for url in urls:
+            await self._ready(url)
 
-    async def populate(self, scenario: Scenario, pump: Pump) -> Population:
-        """Let participants and viewers in, several at a time."""
+    @property
+    def _names(self) -> list[str]:
+        """The ids of the nodes, which workers get from their host's."""
+        return [_NODE] if self._workers == 1 else [f"{_NODE}-{n + 1}" for n in range(self._workers)]
+
+    def worker_of(self, room: int) -> int:
+        """Return the number of the worker that has a room."""
+        return room % self._workers
+
+    def cpu_s(self) -> list[float]:
+        """Return the processor time of each worker, in seconds."""
+        if self._workers == 1:
+            return [self.server.cpu_s()]
+        return [cpu_s(pid) for pid in sorted(self.server.children())]
+
+    async def populate(self, scenario: Scenario, pump: Pump, room: int = 0) -> Population:
+        """Let participants and viewers into a room, several at a time."""
+        bots, samples = len(self.bots), len(self._samples)
         shapes = [_participant(scenario, index) for index in range(scenario.participants)]
         shapes += [_viewer(scenario)] * scenario.viewers
         controlled = self._congestion_control
@@ -93,18 +120,18 @@ class Parley:
 
         async def enter(shape: Shape) -> None:
             async with limit:
-                await self.enter(shape, pump, random.random() * _STAGGER_S)
+                await self.enter(shape, pump, random.random() * _STAGGER_S, room)
 
         await asyncio.gather(*(enter(shape) for shape in shapes))
-        streams = [stream for bot in self.bots for stream in bot.traffic.streams]
-        return Population(streams, self._samples)
+        streams = [stream for bot in self.bots[bots:] for stream in bot.traffic.streams]
+        return Population(streams, self._samples[samples:])
 
-    async def enter(self, shape: Shape, pump: Pump, send_after_s: float = 0.0) -> LightBot:
+    async def enter(self, shape: Shape, pump: Pump, send_after_s: float = 0.0, room: int = 0) -> LightBot:
         """Let one bot in. What it sends begins `send_after_s` later; never, if that is infinite."""
         bot = LightBot(pump, self._identity, shape, self._reception_of)
         self.bots.append(bot)
         url = self._url.replace("http", "ws", 1) + "/signal"
-        await bot.join(self._http, url, self._ticket(), send_after_s)
+        await bot.join(self._http, url, self._ticket(room), send_after_s)
         return bot
 
     async def stop(self) -> None:
@@ -119,23 +146,25 @@ class Parley:
         self._samples.append(sampled)
         return sampled
 
-    def _ticket(self) -> str:
+    def _ticket(self, room: int) -> str:
         name = secrets.token_hex(8)
+        node = self._names[self.worker_of(room)]
         claims = ticket.Ticket(
             id=name,
-            room=_ROOM,
+            room=f"{_ROOM}-{room}",
             peer=name,
-            node=_NODE,
+            node=node,
+            address=self._nodes[node],
             name=name,
             expires_at=int(time.time()) + ticket.LIFETIME_S,
         )
         return ticket.sign(claims, self._key)
 
-    async def _ready(self) -> None:
+    async def _ready(self, url: str) -> None:
         deadline = time.monotonic() + _START_S
         while self.server.running and time.monotonic() < deadline:
             try:
-                async with self._http.get(f"{self._url}/readyz") as response:
+                async with self._http.get(f"{url}/readyz") as response:
                     if response.status == 200:
                         return
             except aiohttp.ClientError:

@@ -167,7 +167,7 @@ def _verdict(target: Target) -> str:
 def write(results: Results, path: Path) -> None:
     """Write everything, and what it was measured on, as JSON."""
     document: dict[str, Any] = {
-        "machine": _machine(),
+        "machine": machine(),
         "runs": [
             asdict(run) | {"round": number} for number, round_ in enumerate(results.rounds) for run in round_
         ],
@@ -180,7 +180,8 @@ def write(results: Results, path: Path) -> None:
     path.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """Return what was measured on, as JSON has it."""
     models = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 from signal import SIGUSR1
 
 from tests.deploy import DEPLOY
-from tests.deploy.site import Site
+from tests.deploy.site import Part, Site
 from tests.support.processes import Process
 
 NGINX = """
@@ -46,8 +46,8 @@ def haproxy(site: Site) -> Iterator[None]:
     """Run HAProxy before the site."""
     at = site.balancer
     places = {
-        "bind :::80 v4v6\n": f"bind 127.0.0.1:{at.http}\n",
-        "bind :::443 v4v6 ": f"bind 127.0.0.1:{at.https} ",
+        "bind :::80 v4v6\n": f"bind {at.address}:{at.http}\n",
+        "bind :::443 v4v6 ": f"bind {at.address}:{at.https} ",
         "/etc/parley/tls.pem": str(site.certified.both),
         "bind :8080\n": f"bind 127.0.0.1:{at.reports}\n",
         "bind :8404\n": f"bind 127.0.0.1:{at.operators}\n",
@@ -55,6 +55,8 @@ def haproxy(site: Site) -> Iterator[None]:
     folder = DEPLOY / "haproxy"
     usual = moved(folder / "haproxy.cfg", site.folder, places)
     servers = moved(folder / "servers.cfg", site.folder, _servers(site))
+    with servers.open("a") as file:  # it ends with those of the nodes
+        file.writelines(f"    server {name} {node.address}\n" for name, node in _further(site).items())
     argv = ["haproxy", "-db", "-f", str(usual), "-f", str(servers)]
     with Process(argv, site.folder / "haproxy.log", by=SIGUSR1):
         yield
@@ -81,6 +83,11 @@ def nginx(site: Site) -> Iterator[None]:
     main.write_text(NGINX.format(folder=site.folder, user=user))
     with Process(["nginx", "-c", str(main)], site.folder / "nginx.log"):
         yield
+
+
+def _further(site: Site) -> dict[str, Part]:
+    """Return the nodes that the files do not name."""
+    return {name: node for name, node in site.nodes.items() if name not in ("node-1", "node-2")}
 
 
 def _servers(site: Site) -> dict[str, str]:

@@ -22,6 +22,11 @@ class Memory:
     uss: int
 
 
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process has used, user and system, all threads, in seconds."""
+    return time.clock_gettime((~pid << 3) | _SCHEDULER_CLOCK)
+
+
 class Server:
     """One process; its output goes to a file, whose end is shown when it fails."""
 
@@ -74,7 +79,11 @@ class Server:
 
     def cpu_s(self) -> float:
         """Return the processor time it has used, user and system, all threads, in seconds."""
-        return time.clock_gettime((~self._pid << 3) | _SCHEDULER_CLOCK)
+        return cpu_s(self._pid)
+
+    def children(self) -> list[int]:
+        """Return the ids of the processes that it has started and that live."""
+        return [int(pid) for pid in Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()]
 
     def memory(self) -> Memory:
         """Return what it holds now."""

@@ -272,12 +272,12 @@ async def chromium(
 
 @asynccontextmanager
 async def firefox(
-    namespace: Namespace, sender: Sender, folder: Path, *, origin: str
+    namespace: Namespace, sender: Sender, folder: Path, *, origin: str, credulous: bool = False
 ) -> AsyncIterator[Browser]:
     """Run Firefox in the namespace. Its log and its profile are put into the folder.
 
     Its fake microphone can be tuned; its fake camera cannot, so the probe paints one. It has no sound
-    device: an AudioContext stays suspended.
+    device: an AudioContext stays suspended. `credulous`, it takes any certificate.
     """
     preferences = {
         **FIREFOX_PREFERENCES,
@@ -293,7 +293,8 @@ async def firefox(
     with Process(argv, folder / "firefox.log", env=_home(folder), exits=-signal.SIGTERM) as process:
         address = await _printed(process, r"WebDriver BiDi listening on (\S+)")
         async with connected(namespace, f"{address}/session") as session:
-            await session.call("session.new", capabilities={})
+            wanted = {"alwaysMatch": {"acceptInsecureCerts": credulous}}
+            await session.call("session.new", capabilities=wanted)
             camera = {"rgb": sender.rgb, "width": WIDTH, "height": HEIGHT, "framesPerSecond": FRAMES_PER_S}
             yield await _browser(session, sender, {"camera": camera})
 

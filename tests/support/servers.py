@@ -55,8 +55,8 @@ class Service:
     def __init__(self, origin: str, data: Path, client: aiohttp.ClientSession) -> None:
         self.origin = origin
         self.data = data
+        self.client = client
         self.parts: dict[str, Process] = {}
-        self._client = client
         self._accounts: dict[str, Account] = {}
 
     @property
@@ -69,7 +69,7 @@ class Service:
         busy = []
         for number, name in enumerate(name for name in self.parts if name != "control"):
             url = URL(self.origin).with_port(NODE_PORT + number * PORTS_APART) / "readyz"
-            async with self._client.get(url) as response:
+            async with self.client.get(url) as response:
                 if (await response.json())["peers"]:
                     busy.append(name)
         return busy
@@ -99,7 +99,7 @@ class Service:
         """Call the API; raise `AssertionError` with its complaint."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         url = f"{self.origin}{path}"
-        async with self._client.request(method, url, json=body, headers=headers) as response:
+        async with self.client.request(method, url, json=body, headers=headers) as response:
             answer = await response.json()
         assert response.ok, f"{method} {path}: {response.status} {answer}"
         return answer

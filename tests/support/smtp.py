@@ -27,14 +27,22 @@ class Received:
 
 @dataclass
 class MailServer:
-    """What the server took, and what it says to each recipient and each message."""
+    """What the server took, and what it says to each sender, recipient and message."""
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
+    to_sender: str = OK
     to_recipient: str = OK
     to_message: str = OK
 
-    async def handle_RCPT(  # noqa: N802 - the library's name
+    async def handle_MAIL(  # noqa: N802 - the library's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if self.to_sender == OK:
+            envelope.mail_from = address
+        return self.to_sender
+
+    async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         if self.to_recipient == OK:
@@ -55,7 +63,7 @@ class MailServer:
 async def mail_server(
     *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None, asks_who: bool = False
 ) -> AsyncIterator[MailServer]:
-    """Run a server, with TLS at once, offered or not at all; `asks_who` has clients sign in."""
+    """Run a server, with TLS at once, offered or not at all; `asks_who` has all clients sign in."""
     made = MailServer()
 
     def protocol() -> SMTP:
@@ -67,7 +75,7 @@ async def mail_server(
                 tls_context=starttls,
                 authenticator=_authenticate,
                 auth_required=asks_who,
-                auth_require_tls=False,
+                auth_require_tls=not asks_who,
                 enable_SMTPUTF8=False,
             )
 

@@ -1,8 +1,10 @@
 """The doctor and the parts of control: each is broken for real, and the cause named."""
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psycopg
@@ -15,15 +17,18 @@ from control.objects.s3 import S3
 from control.settings import Settings
 from doctor import parts
 from doctor.finding import State, Verdict
+from doctor.mail import mail
 from doctor.visit import Visit
 from tests.integration.control.conftest import bucket_of as new_bucket
 from tests.integration.control.harness import Control
 from tests.integration.control.stores import Place
+from tests.support.certificate import certify
 from tests.support.ports import free_ports
 from tests.support.postgres import Postgres
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.radosgw import RadosGateway
 from tests.support.redis import redis
+from tests.support.smtp import PASSWORD, USER, mail_server
 
 SECRET = "no-secret-of-yours"
 
@@ -117,6 +122,61 @@ async def test_rabbitmq(broker: RabbitMQ) -> None:
     told(await parts.rabbitmq(str(url.with_path("/nowhere"))), State.FAILED, "no such virtual host")
     down = wrong.with_port(closed())
     told(await parts.rabbitmq(str(down)), State.FAILED, "nothing listens there", "Start RabbitMQ")
+
+
+def by_smtp(port: int, scheme: str = "smtp", user: str = "", **more: Any) -> Settings:
+    """The settings of who sends by the mail server at this port."""
+    url = f"{scheme}://{user}127.0.0.1:{port}"
+    return Settings(smtp_url=url, mail_from="Parley <parley@meet.example.org>", smtp_timeout_s=3, **more)
+
+
+async def test_a_mail_server_that_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(await mail(Settings()), State.UNSET, "data/mail", "PARLEY_SMTP_URL")
+    certified = certify(tmp_path, "127.0.0.1")
+    context = certified.for_server()
+    monkeypatch.setenv("SSL_CERT_FILE", str(certified.certificate))
+    who = f"{USER}:{PASSWORD}@"
+    async with mail_server() as plain:
+        told(await mail(by_smtp(plain.port)), State.OK, "not encrypted")
+    async with mail_server(asks_who=True) as open_:
+        told(await mail(by_smtp(open_.port, user=who)), State.WARNING, "in the clear", "required")
+    async with mail_server(starttls=context, asks_who=True) as safe:
+        required = by_smtp(safe.port, user=who, smtp_starttls="required")
+        told(await mail(required), State.OK, "encrypted, and takes us as parley")
+    async with mail_server(tls=context, asks_who=True) as safe:
+        told(await mail(by_smtp(safe.port, "smtps", who)), State.OK, "encrypted, and takes us as parley")
+    assert plain.received == safe.received == []
+
+
+async def test_a_mail_server_that_cannot_be_used(tmp_path: Path) -> None:
+    context = certify(tmp_path, "127.0.0.1").for_server()
+    wrong = f"{USER}:{SECRET}@"
+    async with mail_server() as plain, mail_server(asks_who=True) as asking:
+        required = by_smtp(plain.port, smtp_starttls="required")
+        told(await mail(required), State.FAILED, "does not offer to encrypt", "PARLEY_SMTP_STARTTLS")
+        told(await mail(by_smtp(plain.port, "smtps")), State.FAILED, "do not agree whether to encrypt")
+        told(await mail(by_smtp(asking.port, user=wrong)), State.FAILED, "refuses user or password")
+        told(await mail(by_smtp(plain.port, user=wrong)), State.FAILED, "takes no password")
+        plain.to_sender = "550 not yours"
+        told(await mail(by_smtp(plain.port)), State.FAILED, "send from PARLEY_MAIL_FROM")
+    async with mail_server(tls=context) as tls, mail_server(starttls=context) as starttls:
+        told(await mail(by_smtp(tls.port)), State.FAILED, "says nothing", "smtps://")
+        for unknown in (by_smtp(tls.port, "smtps"), by_smtp(starttls.port)):
+            told(await mail(unknown), State.FAILED, "not one that this machine trusts")
+    told(await mail(by_smtp(closed(), user=wrong)), State.FAILED, "nothing listens", "Start the mail server")
+    nowhere = dataclasses.replace(by_smtp(25), smtp_url="smtp://mail.invalid")
+    told(await mail(nowhere), State.FAILED, "no host of that name", "PARLEY_SMTP_URL")
+
+
+async def test_a_mail_server_that_lets_nobody_in() -> None:
+    async def turn_away(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"554 not from there\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(turn_away, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        told(await mail(by_smtp(port)), State.FAILED, "lets nobody in from this machine")
 
 
 @pytest.fixture

@@ -89,6 +89,21 @@ async def test_whoever_is_first_brings_the_room_to_their_region(control: Control
     assert await node_of(ann, await control.meeting(ann), region="eu") == "a"
 
 
+async def test_who_names_no_region_is_taken_to_be_in_that_of_the_replica(start: Start) -> None:
+    here, there, anywhere = await start(region="eu"), await start(region="us"), await start()
+    await report(here, "a", region="us")
+    await report(here, "b", region="eu", load=Load(peers=9, fullness=0.5))
+    for replica, named, taken in (
+        (here, {}, "b"),
+        (there, {}, "a"),
+        (anywhere, {}, "a"),
+        (here, {"region": "us"}, "a"),
+        (here, {"region": ""}, "b"),
+    ):
+        ann = await replica.person()
+        assert await node_of(ann, await replica.meeting(ann), **named) == taken
+
+
 async def test_a_region_that_cannot_be_one_is_refused(control: Control) -> None:
     await control.report()
     ann = await control.person()

@@ -86,7 +86,7 @@ async def test_a_system_that_is_well(tmp_path: Path) -> None:
             meetings = database.execute("SELECT ended_at IS NOT NULL FROM meetings").fetchall()
     assert report.code == 0, report
     assert meetings == [(1,), (1,)]
-    unset = ("redis", "rabbitmq", "files", "files (cors)", "tls", "turn")
+    unset = ("redis", "rabbitmq", "mail", "files", "files (cors)", "tls", "turn")
     assert {name for name, state in report.states().items() if state == "unset"} == set(unset)
     others = {name: state for name, state in report.states().items() if name not in unset}
     machine = ("buffers", "open files", "segmentation")

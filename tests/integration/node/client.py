@@ -81,8 +81,12 @@ class Client:
         await self.connect()
         await self.send(signals.Hello(ticket=ticket, resume=resume, offer=sdp, tracks=tracks))
         welcome = await self.expect(signals.Welcome)
-        await self.pc.setRemoteDescription(RTCSessionDescription(sdp=welcome.sdp, type="answer"))
+        await self.answered(welcome)
         return welcome
+
+    async def answered(self, welcome: signals.Welcome) -> None:
+        """Take the answer to the first offer."""
+        await self.pc.setRemoteDescription(RTCSessionDescription(sdp=welcome.sdp, type="answer"))
 
     async def send(self, message: signals.ClientMessage) -> None:
         """Send a message."""

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from sfu.contract import signals
-from sfu.contract.operations import Drain, Report, Undrain, report_decoder
+from sfu.contract.operations import Drain, Report, Undrain, events_of, report_decoder
 from sfu.node.capacity import Capacity
 from sfu.node.journal import Journal
 from sfu.node.settings import Settings
@@ -92,7 +92,7 @@ async def reports(house: House):
 
     async def take(request: web.Request) -> web.Response:
         heard.append(report_decoder.decode(await request.read()))
-        return web.json_response({"acknowledged": max([0, *(event.seq for event in heard[-1].events)])})
+        return web.json_response({"acknowledged": max([0, *(event.seq for event in events_of(heard[-1]))])})
 
     app = web.Application()
     app.router.add_post("/internal/nodes/report", take)

@@ -33,7 +33,13 @@ class Endpoint(Protocol):
 class Pump:
     """Owns the polling of sockets and the clock of everything periodic in this process."""
 
-    def __init__(self, reader: Reader | None = None, tick_s: float = TICK_S) -> None:
+    def __init__(
+        self,
+        reader: Reader | None = None,
+        tick_s: float = TICK_S,
+        make_socket: Callable[[socket.AddressFamily, socket.SocketKind], socket.socket] = socket.socket,
+    ) -> None:
+        self._make_socket = make_socket
         self._reader = reader or BatchReader()
         self._tick_s = tick_s
         self._epoll = select.epoll()
@@ -45,7 +51,7 @@ class Pump:
 
     def open(self, endpoint: Endpoint, family: socket.AddressFamily) -> socket.socket:
         """Return a non-blocking UDP socket whose datagrams go to `endpoint`."""
-        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock = self._make_socket(family, socket.SOCK_DGRAM)
         sock.setblocking(False)
         try:
             sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)

@@ -1,5 +1,6 @@
 """Every code explains itself to a person."""
 
+import msgspec
 import pytest
 
 from sfu.contract.codes import SENTENCES, Code
@@ -10,6 +11,12 @@ from sfu.contract.signals import closed, refused, sentence
 def test_a_code_has_a_sentence(code: Code) -> None:
     assert SENTENCES[code].endswith(".")
     assert SENTENCES[code][0].isupper()
+
+
+def test_a_code_of_a_later_version_is_read_as_unknown() -> None:
+    assert msgspec.json.decode(b'"out_of_cheese"', type=Code) is Code.UNKNOWN
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b"7", type=Code)
 
 
 def test_no_sentence_is_left_over() -> None:

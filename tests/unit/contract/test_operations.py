@@ -1,6 +1,8 @@
 """Commands, reports, and the tokens they travel with."""
 
 import base64
+import json
+from typing import get_args
 
 import jwt
 import msgspec
@@ -12,7 +14,9 @@ from sfu.contract.operations import (
     TOKEN_LIFETIME_S,
     CloseRoom,
     Drain,
+    LaterEvent,
     Load,
+    MoveRoom,
     MutePeer,
     NodeCommand,
     NodeEvent,
@@ -24,11 +28,14 @@ from sfu.contract.operations import (
     RoomClosed,
     RoomOpened,
     Undrain,
+    YieldRoom,
     command_decoder,
+    events_of,
     reply_decoder,
     report_decoder,
     sign_token,
     verify_token,
+    written,
 )
 from sfu.contract.ticket import Source
 
@@ -37,10 +44,21 @@ SECRET = b"s" * 64
 DEEP = base64.urlsafe_b64encode(b"[" * 3000).decode() + ".e30.e30"
 
 EVENTS: tuple[NodeEvent, ...] = (
-    RoomOpened(seq=1, at=NOW, room="r"),
+    RoomOpened(seq=1, at=NOW, room="r", epoch=2),
     PeerEntered(seq=2, at=NOW, room="r", peer="p", ticket="t"),
     PeerGone(seq=3, at=NOW, room="r", peer="p", code=Code.LEFT),
     RoomClosed(seq=4, at=NOW, room="r", code=Code.LEFT),
+)
+
+
+COMMANDS: tuple[NodeCommand, ...] = (
+    CloseRoom(room="r"),
+    YieldRoom(room="r", epoch=2),
+    MoveRoom(room="r", epoch=2),
+    RemovePeer(room="r", peer="p"),
+    MutePeer(room="r", peer="p", source=Source.SCREEN),
+    Drain(deadline_s=60),
+    Undrain(),
 )
 
 
@@ -52,13 +70,55 @@ def report(events: tuple[NodeEvent, ...] = ()) -> Report:
         internal_url="http://10.0.0.1:8081",
         version="1",
         load=Load(rooms=1, peers=2, packets_out_per_s=3.5, loop_lag_s=0.001, cpu=0.4),
-        events=events,
+        events=tuple(map(written, events)),
     )
 
 
+def test_the_tables_above_are_complete() -> None:
+    assert {type(event) for event in EVENTS} == set(get_args(NodeEvent))
+    assert {type(command) for command in COMMANDS} == set(get_args(NodeCommand))
+
+
 def test_a_report_comes_back_as_it_was() -> None:
-    assert report_decoder.decode(msgspec.json.encode(report(EVENTS))) == report(EVENTS)
+    told = report_decoder.decode(msgspec.json.encode(report(EVENTS)))
+    assert msgspec.structs.replace(told, events=()) == report()
+    assert tuple(events_of(told)) == EVENTS
     assert reply_decoder.decode(msgspec.json.encode(ReportReply(acknowledged=4))).acknowledged == 4
+
+
+LATER = {"type": "room_lit", "seq": 3, "at": NOW, "room": "r", "lamps": 4}
+
+
+def told_of(*events: object) -> Report:
+    """Return a report of these events as it reads, whatever they are."""
+    text = json.loads(msgspec.json.encode(report())) | {"events": events, "later": {}}
+    return report_decoder.decode(json.dumps(text))
+
+
+def test_of_an_event_of_a_later_version_the_number_is_left() -> None:
+    known = json.loads(bytes(written(EVENTS[0]))) | {"later": 1}
+    later = LaterEvent(type="room_lit", seq=3, at=NOW, room="r")
+    assert events_of(told_of(known, LATER)) == [EVENTS[0], later]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        7,
+        {"type": "room_opened"},
+        {"type": 7},
+        {"type": "room_lit"},
+        LATER | {"seq": 0},
+        LATER | {"seq": 2**63},
+        LATER | {"room": "a/b"},
+        json.loads(bytes(written(EVENTS[1]))) | {"peer": ""},
+    ],
+    ids=str,
+)
+def test_what_is_no_event(event: object) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        events_of(told_of(event))
 
 
 def test_a_report_holds_a_bounded_number_of_events() -> None:
@@ -102,19 +162,11 @@ def test_labels_are_short_and_printable(change: dict[str, str]) -> None:
         report_decoder.decode(msgspec.json.encode(msgspec.to_builtins(report()) | change))
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        CloseRoom(room="r"),
-        RemovePeer(room="r", peer="p"),
-        MutePeer(room="r", peer="p", source=Source.SCREEN),
-        Drain(),
-        Undrain(),
-    ],
-    ids=lambda command: type(command).__name__,
-)
-def test_a_command_comes_back_as_it_was(command: NodeCommand) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)
+def test_a_command_comes_back_as_it_was_whatever_a_later_version_adds(command: NodeCommand) -> None:
     assert command_decoder.decode(msgspec.json.encode(command)) == command
+    more = msgspec.to_builtins(command) | {"later": [1]}
+    assert command_decoder.decode(msgspec.json.encode(more)) == command
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,6 @@ def test_a_missing_claim(claim: str) -> None:
         {"name": "n" * 81},
         {"name": 7},
         {"rights": {"publish": ["projector"]}},
-        {"rights": {"host": True}},
         {"rights": {"subscribe": "yes"}},
         {"rights": []},
     ],
@@ -127,6 +126,15 @@ def test_a_claim_that_is_not_what_it_should_be(changes: dict[str, Any]) -> None:
 )
 def test_what_is_no_token(text: str) -> None:
     assert refusal(text) is Code.TICKET_INVALID
+
+
+def test_what_a_later_version_adds_is_left_alone() -> None:
+    later = signed(later=1, rights={"publish": ["camera"], "record": True})
+    assert check(later).rights == Rights((Source.CAMERA,))
+
+
+def test_rights_name_what_is_unusual_alone_so_that_a_new_source_breaks_no_older_node() -> None:
+    assert CLAIMS["rights"] == {}
 
 
 def test_a_list_of_audiences_may_name_the_node() -> None:

@@ -113,6 +113,8 @@ def test_options_and_variables_reach_their_settings(settings: list[Settings]) ->
         ["--mail-from", "a@example.org, b@example.org"],
         ["--mail-from", "Parley\r\nBcc: b@example.org <a@example.org>"],
         ["--smtp-starttls", "perhaps"],
+        ["--region", "x" * 65],
+        ["--region", "a\nb"],
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: list[Settings], arguments: list[str]) -> None:
