@@ -32,7 +32,7 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it."""
+        """Start it, out of reach of the terminal's Ctrl-C: that is for us, who end it."""
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -40,6 +40,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 env=self._environment,
+                process_group=0,
             )
 
     async def kill(self) -> None:
