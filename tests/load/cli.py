@@ -33,7 +33,8 @@ def _option(name: str, variable: str, **more: Any) -> Callable[[_Command], _Comm
 
 _COUNT = click.IntRange(min=1)
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_FROM_OPTIONS = (
+_OPTIONS = (
+    _option("--scenario", "SCENARIO", type=_FILE, help="TOML file that says it all, instead of the others."),
     _option("--rooms", "ROOMS", type=_COUNT, default=1, help="Meetings to make."),
     _option("--bots", "BOTS", type=_COUNT, default=4, help="Bots in each."),
     _option("--seconds", "SECONDS", type=click.FloatRange(min=1), default=10.0, help="How long they stay."),
@@ -43,10 +44,6 @@ _FROM_OPTIONS = (
     _option("--video/--no-video", "VIDEO", default=True, help="Whether they send video."),
     _option("--simulcast/--single", "SIMULCAST", default=True, help="Layers of a light bot's video."),
     _option("--decode/--no-decode", "DECODE", default=False, help="Whether full bots decode what they get."),
-)
-_OPTIONS = (
-    _option("--scenario", "SCENARIO", type=_FILE, help="TOML file that says it all, instead of the others."),
-    *_FROM_OPTIONS,
     _option("--json", "JSON", type=_FILE, help="File to write results to, as JSON."),
     _option("--html", "HTML", type=_FILE, help="File to write results to, as a page of plots."),
 )
@@ -94,11 +91,11 @@ def command(ctx: click.Context, control: str, metrics: Sequence[Target], **asked
 
 def scenario_of(ctx: click.Context, asked: dict[str, Any]) -> Scenario:
     """Return the scenario of a command's options. Raises click.UsageError."""
-    given = [name for name in asked if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    given = {name for name in asked if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     try:
         if asked["scenario"] is None:
             return made(content_of(asked))
-        if others := sorted({*given} - {"scenario", "json", "html"}):
+        if others := sorted(given - {"scenario", "json", "html"}):
             raise click.UsageError(f"--{others[0]} goes without --scenario: the file says it.")
         return read(asked["scenario"])
     except ScenarioInvalid as error:
@@ -173,14 +170,19 @@ async def until_interrupted(run: Callable[[asyncio.Event], Awaitable[Visit]]) ->
 def tell(result: Visit, wanted: Scenario, asked: dict[str, Any]) -> None:
     """Print the report, write the files that are asked for, and exit accordingly."""
     click.echo(report.text(result))
+    if asked["json"] is not None:
+        _write(asked["json"], report.document(wanted, result, datetime.datetime.now(datetime.UTC)))
+    if asked["html"] is not None:
+        _write(asked["html"], page.report(wanted, result).encode())
+    sys.exit(1 if result.failed else 0)
+
+
+def _write(file: Path, content: bytes) -> None:
     try:
-        if asked["json"] is not None:
-            asked["json"].write_bytes(report.document(wanted, result, datetime.datetime.now(datetime.UTC)))
-        if asked["html"] is not None:
-            asked["html"].write_text(page.report(wanted, result), encoding="utf-8")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
     except OSError as error:
         raise click.ClickException(str(error)) from error
-    sys.exit(1 if result.failed else 0)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ class Cohort(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     to the end; and comes back `away_s` after it left, if that is given. Stays and absences are longer or
     shorter at random, by up to the share `vary`.
 
-    Full bots send a single layer, and decode what they get if `decode` is set. A muted microphone sends
-    silence that nobody gets.
+    Full bots send a single layer; all of them decode what they get if one cohort's are to `decode`. A muted
+    microphone sends silence that nobody gets.
     """
 
     count: Count = 4

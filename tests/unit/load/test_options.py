@@ -1,11 +1,15 @@
 """The options of `parley bots` make a scenario, or name the file of one."""
 
+import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from tests.load import cli
+from tests.load.outcome import Visit
 from tests.load.scenario import Cohort, Group, Scenario, ScenarioInvalid, made
 
 ASKED = {
@@ -66,3 +70,13 @@ def test_a_page_of_metrics_is_a_url() -> None:
     refused = CliRunner().invoke(cli.command, ["--metrics", "node-1"])
     assert refused.exit_code == 2
     assert "'node-1' is no URL such as" in refused.output
+
+
+async def test_an_interrupt_ends_a_run_in_good_order() -> None:
+    async def run(over: asyncio.Event) -> Visit:
+        os.kill(os.getpid(), signal.SIGINT)
+        await over.wait()
+        return Visit((), 0.25)
+
+    assert await cli.until_interrupted(run) == Visit((), 0.25)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
