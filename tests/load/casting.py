@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from tests.load.light.bot import SIMULCAST, LightBot, Shape
 from tests.load.light.dtls import Identity
 from tests.load.light.pump import Pump
+from tests.load.light.reader import StampingReader
 from tests.load.light.sources import SILENT, Layer
 from tests.load.participant import Bot
 from tests.load.scenario import Scenario
@@ -26,7 +27,8 @@ async def casting(scenario: Scenario) -> AsyncIterator[Make]:
 
         full.prepare(decode=any(cohort.decode for cohort in cohorts))
     identity = Identity()
-    async with Pump() as pump:
+    # Arrivals bear the kernel's time, lest nodes take for congestion that this process is late.
+    async with Pump(StampingReader()) as pump:
 
         def make(seat: Seat) -> Bot:
             if seat.cohort.kind == "full":

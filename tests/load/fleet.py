@@ -46,13 +46,16 @@ class Fleet:
         try:
             await self._open_rooms()
             await asyncio.gather(*(self._enter_by_turns(seat) for seat in early))
-            self._start_clock()
+            self.opened_at = time.monotonic()
+            for stay in self.present:
+                stay.measure()
             async with asyncio.TaskGroup() as tasks:
                 for stay in self.present:
                     tasks.create_task(self._go_on(stay))
                 for seat in late:
                     tasks.create_task(self._come(seat))
-                await self._over.wait()
+                await self._pass(self._scenario.seconds)
+                self._over.set()
             # All are judged before the first leaves, or nobody would miss a picture of who has left.
             await asyncio.gather(*(stay.judge() for stay in self.present))
             await asyncio.gather(*(self._leave(stay) for stay in self.present))
@@ -87,12 +90,6 @@ class Fleet:
                 self._codes[room] = await self._api.create_meeting(room)
 
         await asyncio.gather(*(open_room(room) for room in {seat.room for seat in self._seats}))
-
-    def _start_clock(self) -> None:
-        self.opened_at = time.monotonic()
-        for stay in self.present:
-            stay.measure()
-        asyncio.get_running_loop().call_later(self._scenario.seconds, self._over.set)
 
     async def _pass(self, seconds: float) -> bool:
         """Let time pass; tell whether the scenario goes on after it."""
