@@ -58,7 +58,8 @@ class Server:
         try:
             await asyncio.wait_for(process.wait(), within_s)
         except TimeoutError:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it may end at that very moment
+                process.kill()
             await process.wait()
 
     @property
