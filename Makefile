@@ -49,8 +49,10 @@ bench-workers: $(VENV)/.dev ## Measure what a second worker of a host is worth (
 ROOMS ?= 2
 BOTS ?= 4
 SECONDS ?= 10
-load: $(VENV)/.dev ## Send headless bots into meetings: ROOMS= BOTS= SECONDS=
-	$(BIN)/python -m tests.load.local --rooms $(ROOMS) --bots $(BOTS) --seconds $(SECONDS)
+NODES ?= 1
+LOAD = $(if $(SCENARIO),--scenario $(SCENARIO),--rooms $(ROOMS) --bots $(BOTS) --seconds $(SECONDS))
+load: $(VENV)/.dev ## Send headless bots into meetings, into build/load.html: ROOMS= BOTS= SECONDS= or SCENARIO=; NODES=
+	$(BIN)/python -m tests.load.local --nodes $(NODES) $(LOAD) --json build/load.json --html build/load.html
 
 scale: $(VENV)/.dev ## Upgrade and kill nodes and control under bots, and measure what those notice
 	$(BIN)/python -m tests.scale

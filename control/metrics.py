@@ -1,6 +1,6 @@
 """What control counts, in Prometheus' terms."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 PREFIX = "parley_control"
 
@@ -10,6 +10,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.requests = self._counter("requests", "Requests answered.", "method", "route", "status")
         self.request_s = Histogram(
             f"{PREFIX}_request_seconds", "Time to answer.", ["route"], registry=self.registry

@@ -180,19 +180,10 @@ class Visit:
             return skipped("this needs udp")
         if importlib.util.find_spec("tests") is None:
             return skipped("the bots are in a source checkout only")
-        from tests.load.cli import Request, visit  # noqa: PLC0415 - it is not everywhere
+        from tests.load.cli import visit  # noqa: PLC0415 - it is not everywhere
+        from tests.load.scenario import Cohort, Group, Scenario  # noqa: PLC0415
 
-        asked = Request(
-            rooms=1,
-            bots=BOTS,
-            seconds=CALL_S,
-            kind="light",
-            publish=BOTS,
-            audio=True,
-            video=True,
-            simulcast=True,
-            decode=False,
-        )
+        asked = Scenario(seconds=CALL_S, groups=(Group(bots=(Cohort(count=BOTS),)),))
         return judged_call((await visit(str(self._url), asked)).outcomes)
 
     async def close(self) -> None:

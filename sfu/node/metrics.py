@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeHistogramMetricFamily,
@@ -28,12 +28,13 @@ ESTIMATE_BPS = (100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_0
 
 
 class Metrics(Collector):
-    """Collects from one node. Names are `parley_node_…`; units are base units."""
+    """Collects from one node. Names are `parley_node_…`, of its process `process_…`; units are base units."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self.registry = CollectorRegistry()
         self.registry.register(self)
+        ProcessCollector(registry=self.registry)
 
     def page(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

@@ -19,6 +19,7 @@ class Admission:
 
     ticket: str
     signal_url: str
+    node: str
     peer: str
     token: str
     """Says to control who this guest is."""
@@ -62,7 +63,9 @@ class Api:
             body["peer"] = former.peer
             headers = {"Authorization": f"Bearer {former.token}"}
         reply = await self._post(f"/api/meetings/{code}/join", body, headers)
-        return Admission(reply["ticket"], reply["signal_url"], reply["peer"], reply["access_token"])
+        return Admission(
+            reply["ticket"], reply["signal_url"], reply["node"], reply["peer"], reply["access_token"]
+        )
 
     async def _post(
         self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
@@ -74,8 +77,10 @@ class Api:
             ) as response:
                 reply: dict[str, Any] = await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise ApiFailed(f"POST {path}: {error or type(error).__name__}") from error
+            raise ApiFailed(
+                f"control cannot be reached: {error or type(error).__name__} (POST {path})"
+            ) from error
         if response.status >= 300:
             told = reply.get("error", {})
-            raise ApiFailed(f"POST {path}: {response.status} {told.get('code')}: {told.get('message')}")
+            raise ApiFailed(f"{response.status} {told.get('code')}: {told.get('message')} (POST {path})")
         return reply

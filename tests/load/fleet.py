@@ -1,129 +1,142 @@
-"""Many bots in many rooms: lets them in, lets them talk for a while, asks each what it got."""
+"""Many bots in many rooms: they come and go as the scenario says, and each is asked what it got."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import aiohttp
 
-from tests.load.api import Admission, Api, ApiFailed
-from tests.load.outcome import Outcome, Visit
-from tests.load.participant import NOTHING, Bot, BotFailed, Tally
+from tests.load.api import Api, ApiFailed
+from tests.load.casting import Make
+from tests.load.outcome import Outcome
+from tests.load.participant import NOTHING, Tally, total
+from tests.load.scenario import Scenario
+from tests.load.seating import Habits, Seat, seats
+from tests.load.stay import Stay
 
-_AT_ONCE = 8
-_LEAVE_S = 10.0
-_LAG_STEP_S = 0.02
-_PATIENCE_S = 10.0
-_PATIENCE_STEP_S = 0.1
+_TALLIED_AT_ONCE = 50
 
 
-@dataclass(frozen=True)
 class Fleet:
-    """How many bots, and what makes each from its place in its room."""
+    """Plays one scenario, which sets `over` at its end, or ends when that is set before.
 
-    rooms: int
-    bots: int
-    seconds: float
-    make: Callable[[int], Bot]
+    `outcomes` are of who has left, or never came in.
+    """
 
+    def __init__(
+        self, scenario: Scenario, api: Api, http: aiohttp.ClientSession, make: Make, over: asyncio.Event
+    ) -> None:
+        self._seats = seats(scenario)
+        self.outcomes: list[Outcome] = []
+        self.opened_at: float | None = None
+        self._scenario = scenario
+        self._api = api
+        self._http = http
+        self._make = make
+        self._door = asyncio.Semaphore(scenario.joining_at_once)
+        self._codes: dict[str, str] = {}
+        self._stays: set[Stay] = set()
+        self._gone = NOTHING
+        self._over = over
 
-@dataclass
-class _Place:
-    """A bot on its way through the run."""
+    async def play(self) -> None:
+        """Return when everybody has left. Raises ApiFailed if no meetings can be made."""
+        early = [seat for seat in self._seats if seat.cohort.is_there_from_the_beginning]
+        late = [seat for seat in self._seats if not seat.cohort.is_there_from_the_beginning]
+        try:
+            await self._open_rooms()
+            await asyncio.gather(*(self._enter_by_turns(seat) for seat in early))
+            self.opened_at = time.monotonic()
+            for stay in self.present:
+                stay.measure()
+            async with asyncio.TaskGroup() as tasks:
+                for stay in self.present:
+                    tasks.create_task(self._go_on(stay))
+                for seat in late:
+                    tasks.create_task(self._come(seat))
+                await self._pass(self._scenario.seconds)
+                self._over.set()
+            # All are judged before the first leaves, or nobody would miss a picture of who has left.
+            await asyncio.gather(*(stay.judge() for stay in self.present))
+            await asyncio.gather(*(self._leave(stay) for stay in self.present))
+        finally:
+            await self._clean_up()
 
-    name: str
-    bot: Bot
-    began_at: float = 0.0
-    connected_at: float | None = None
-    failure: str = ""
-    before: Tally = NOTHING
+    @property
+    def present(self) -> list[Stay]:
+        """Who is in a room."""
+        return [stay for stay in self._stays if stay.connected_at is not None]
 
+    @property
+    def ordered(self) -> tuple[Outcome, ...]:
+        """The outcomes in the order of seats."""
+        order = {seat.name: number for number, seat in enumerate(self._seats)}
+        return tuple(sorted(self.outcomes, key=lambda outcome: order[outcome.name]))
 
-async def run(fleet: Fleet, api: Api, http: aiohttp.ClientSession) -> Visit:
-    """Return what became of every bot. Raises ApiFailed if no meetings can be made."""
-    await api.register()
-    codes = [await api.create_meeting(f"Bots {number + 1}") for number in range(fleet.rooms)]
-    places = [
-        (code, _Place(f"room {number + 1}, bot {seat + 1}", fleet.make(seat)))
-        for seat in range(fleet.bots)
-        for number, code in enumerate(codes)
-    ]
-    limit = asyncio.Semaphore(_AT_ONCE)
+    async def tally(self) -> Tally:
+        """Return what all bots together counted so far; others get their turns meanwhile."""
+        counted, stays = self._gone, tuple(self._stays)
+        for first in range(0, len(stays), _TALLIED_AT_ONCE):
+            some = stays[first : first + _TALLIED_AT_ONCE]
+            counted = total((counted, *(stay.tally() for stay in some)))
+            await asyncio.sleep(0)
+        return counted
 
-    async def enter(code: str, place: _Place) -> None:
-        async with limit:
-            await _enter(api, http, code, place)
+    async def _open_rooms(self) -> None:
+        await self._api.register()
 
-    try:
-        await asyncio.gather(*(enter(code, place) for code, place in places))
-        for _, place in places:
-            place.before = place.bot.tally()
-        began = time.monotonic()
-        lag_s = await _watch_lag(fleet.seconds)
-        await _patience(place.bot for _, place in places if place.connected_at is not None)
-        over_s = time.monotonic() - began
-        return Visit(tuple(_outcome(place, over_s) for _, place in places), lag_s)
-    finally:
-        await asyncio.gather(*(_leave(place) for _, place in places))
+        async def open_room(room: str) -> None:
+            async with self._door:
+                self._codes[room] = await self._api.create_meeting(room)
+
+        await asyncio.gather(*(open_room(room) for room in {seat.room for seat in self._seats}))
+
+    async def _pass(self, seconds: float) -> bool:
+        """Let time pass; tell whether the scenario goes on after it."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def _come(self, seat: Seat) -> None:
+        if await self._pass(seat.arrives_at_s):
+            await self._go_on(await self._enter(seat))
+
+    async def _go_on(self, stay: Stay) -> None:
+        """Leave and come back, as often as the scenario has it; who stays to the end is left in the room."""
+        cohort, habits = stay.seat.cohort, Habits(self._scenario, stay.seat)
+        while cohort.stay_s is not None and stay.connected_at is not None:
+            if not await self._pass(habits.vary(cohort.stay_s)):
+                return
+            await stay.judge()
+            await self._leave(stay)
+            if cohort.away_s is None or not await self._pass(habits.vary(cohort.away_s)):
+                return
+            stay = await self._enter(stay.seat)
+
+    async def _enter_by_turns(self, seat: Seat) -> None:
+        async with self._door:
+            if not self._over.is_set():
+                await self._enter(seat)
+
+    async def _enter(self, seat: Seat) -> Stay:
+        stay = Stay(seat, self._make(seat))
+        self._stays.add(stay)
+        await stay.enter(self._api, self._http, self._codes[seat.room])
+        if stay.connected_at is None:
+            await self._leave(stay)
+        return stay
+
+    async def _leave(self, stay: Stay) -> None:
+        await stay.leave()
+        self._stays.discard(stay)
+        self._gone = total((self._gone, stay.tally()))
+        self.outcomes.append(stay.outcome())
+
+    async def _clean_up(self) -> None:
+        """Leave nobody and nothing behind, whatever happened."""
+        await asyncio.gather(*(stay.leave() for stay in self._stays))
         with contextlib.suppress(ApiFailed):
-            await asyncio.gather(*(api.end_meeting(code) for code in codes))
-
-
-async def _watch_lag(seconds: float) -> float:
-    """Let time pass; return the most by which this process was late for anything."""
-    worst, end = 0.0, time.monotonic() + seconds
-    while (due := time.monotonic() + _LAG_STEP_S) < end:
-        await asyncio.sleep(_LAG_STEP_S)
-        worst = max(worst, time.monotonic() - due)
-    return worst
-
-
-async def _patience(bots: Iterable[Bot]) -> None:
-    """Give bots that miss something a little longer before they are judged."""
-    waiting = list(bots)
-    for _ in range(int(_PATIENCE_S / _PATIENCE_STEP_S)):
-        waiting = [bot for bot in waiting if bot.missing()]
-        if not waiting:
-            return
-        await asyncio.sleep(_PATIENCE_STEP_S)
-
-
-async def _enter(api: Api, http: aiohttp.ClientSession, code: str, place: _Place) -> None:
-    place.began_at = time.monotonic()
-    try:
-        admission: Admission = await api.join(code, place.name)
-        await place.bot.join(http, admission.signal_url, admission.ticket)
-    except (ApiFailed, BotFailed) as error:
-        place.failure = f"could not join: {error}"
-    else:
-        place.connected_at = time.monotonic()
-
-
-async def _leave(place: _Place) -> None:
-    try:
-        async with asyncio.timeout(_LEAVE_S):
-            await place.bot.leave()
-    except TimeoutError:
-        place.failure = place.failure or "did not get out in time"
-
-
-def _outcome(place: _Place, over_s: float) -> Outcome:
-    if place.connected_at is None:
-        return Outcome(name=place.name, failure=place.failure)
-    bot, tally = place.bot, place.bot.tally()
-    return Outcome(
-        name=place.name,
-        failure=bot.missing(),
-        connected_s=place.connected_at - place.began_at,
-        first_media_s=_since(place.began_at, bot.first_media_at),
-        first_picture_s=_since(place.began_at, bot.first_picture_at),
-        in_bps=(tally.bytes_in - place.before.bytes_in) * 8 / over_s,
-        out_bps=(tally.bytes_out - place.before.bytes_out) * 8 / over_s,
-        tally=tally,
-    )
-
-
-def _since(began_at: float, at: float | None) -> float | None:
-    return None if at is None else at - began_at
+            await asyncio.gather(*(self._api.end_meeting(code) for code in self._codes.values()))

@@ -153,10 +153,14 @@ class _Slot:
 
 
 class FullBot:
-    """Call `join`, later `leave`. `decode` decodes everything that comes; otherwise nothing is."""
+    """Call `join`, later `leave`. `decode` decodes everything that comes; otherwise nothing is.
 
-    def __init__(self, *, microphone: bool, camera: bool, decode: bool) -> None:
+    A `muted` microphone sends, but others do not get it.
+    """
+
+    def __init__(self, *, microphone: bool, muted: bool, camera: bool, decode: bool) -> None:
         self._decode = decode
+        self._muted = muted
         self._sources = [Source.MICROPHONE] * microphone + [Source.CAMERA] * camera
         self._slots: dict[str, _Slot] = {}
         self._tracks: list[ClipTrack] = []
@@ -184,7 +188,7 @@ class FullBot:
         await connection.setLocalDescription(await connection.createOffer())
         self._slots = {str(each.mid): _Slot(each.kind, each.receiver) for each in receiving}
         offer = connection.localDescription.sdp
-        tracks = tuple(_published(source, str(each.mid)) for source, each in sending)
+        tracks = tuple(self._published(source, str(each.mid)) for source, each in sending)
         answer = await self.conversation.open(http, url, Hello(ticket=ticket, offer=offer, tracks=tracks))
         for section in sdp.parse(answer).sections:
             if section.mid in self._slots:
@@ -271,6 +275,11 @@ class FullBot:
         if self._connection.connectionState in {"connected", "failed", "closed"}:
             self._settled.set()
 
+    def _published(self, source: Source, mid: str) -> PublishedTrack:
+        if source is Source.CAMERA:
+            return PublishedTrack(mid=mid, source=source, width=clip.WIDTH, height=clip.HEIGHT)
+        return PublishedTrack(mid=mid, source=source, muted=self._muted)
+
     def _label(self, label: SlotLabel) -> None:
         slot = self._slots.get(label.mid)
         if slot is not None:
@@ -298,9 +307,3 @@ def _gather_loopback_too() -> None:
         return list(dict.fromkeys([*found, "127.0.0.1"]))
 
     aioice.ice.get_host_addresses = addresses
-
-
-def _published(source: Source, mid: str) -> PublishedTrack:
-    if source is Source.CAMERA:
-        return PublishedTrack(mid=mid, source=source, width=clip.WIDTH, height=clip.HEIGHT)
-    return PublishedTrack(mid=mid, source=source)

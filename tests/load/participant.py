@@ -1,13 +1,15 @@
 """What the two kinds of bot have in common."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Protocol
 
 import aiohttp
 
 
 class BotFailed(Exception):
-    """A bot could not join, or fell out; says why."""
+    """A bot could not join, or fell out; says why, as `reason: details` or the reason alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,14 @@ class Tally:
 
 
 NOTHING = Tally()
+_COUNTS = tuple(each.name for each in fields(Tally))
+_counts_of = attrgetter(*_COUNTS)
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """Return the sums of all counts."""
+    sums = map(sum, zip(*map(_counts_of, (NOTHING, *tallies)), strict=True))
+    return Tally(**dict(zip(_COUNTS, sums, strict=True)))
 
 
 class Bot(Protocol):
@@ -51,4 +61,4 @@ class Bot(Protocol):
         """When the first picture was decoded, in monotonic seconds; None of a bot that decodes nothing."""
 
     def missing(self) -> str:
-        """Return what this bot should have got and did not, in words; empty if nothing is missing."""
+        """Return what this bot should have got and did not, as `reason: details`; empty if nothing."""

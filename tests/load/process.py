@@ -37,7 +37,7 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it."""
+        """Start it, out of reach of the terminal's Ctrl-C: that is for us, who end it."""
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -45,6 +45,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 env=self._environment,
+                process_group=0,
             )
 
     async def kill(self) -> None:
@@ -62,7 +63,8 @@ class Server:
         try:
             await asyncio.wait_for(process.wait(), within_s)
         except TimeoutError:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it may end at that very moment
+                process.kill()
             await process.wait()
 
     @property

@@ -150,7 +150,7 @@ class Conversation:
         return self._moves and not self.ended_because
 
     def unmet(self, pictures: set[str], voices: int) -> str:
-        """Return what is missing, in words, of `pictures` seen in slots and `voices` heard.
+        """Return what is missing, as `reason: details`, of `pictures` seen in slots and `voices` heard.
 
         Due are all wanted videos, and as many voices as there are audio slots or speakers.
         """
@@ -159,9 +159,9 @@ class Conversation:
         seen = {self.labels.get(mid) for mid in pictures}
         unseen = [track for track in self.wanted if track not in seen]
         if unseen:
-            return f"no picture of {', '.join(unseen)}"
+            return f"pictures missing: {', '.join(unseen)}"
         due = min(self._audio_slots, len(self.room.tracks_of_others(self.me, "audio")))
-        return f"only {voices} of {due} voices" if voices < due else ""
+        return f"voices missing: {voices} of {due} heard" if voices < due else ""
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         try:

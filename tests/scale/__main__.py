@@ -13,13 +13,13 @@ import aiohttp
 import click
 
 from tests.load.api import Api
+from tests.load.cluster import Cluster, cluster
 from tests.load.light.bot import LightBot, ReceptionOf, Shape
 from tests.load.light.dtls import Identity
 from tests.load.light.pump import Pump
 from tests.load.light.sources import Layer
 from tests.load.resident import Resident, dispersed, gathered
 from tests.load.voices import turns
-from tests.scale.cluster import Cluster, cluster
 from tests.scale.trials import Result, killed_control, killed_node, peace, rolling_upgrade
 
 AT_ONCE = 8
@@ -61,7 +61,7 @@ async def _inhabited(folder: Path, asked: Asked) -> AsyncIterator[tuple[Cluster,
     identity = Identity()
     async with (
         aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http,
-        cluster(folder, http, asked.nodes) as running,
+        cluster(folder, asked.nodes) as running,
         Pump() as pump,
     ):
         api = Api(http, running.url)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from tests.load.api import Api, ApiFailed
+from tests.load.cluster import Cluster
 from tests.load.outcome import quantile
 from tests.load.resident import Resident
-from tests.scale.cluster import Cluster
 from tests.support.waiting import until
 
 SETTLE_S = 5.0

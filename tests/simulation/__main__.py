@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from tests.simulation.page import page
+from tests.simulation.page import report
 from tests.simulation.scenarios import SCENARIOS
 
 
@@ -27,7 +27,7 @@ def main() -> int:
             broken += not verdict.kept
             print("  ", "kept    " if verdict.kept else "NOT KEPT", verdict)
     arguments.to.parent.mkdir(parents=True, exist_ok=True)
-    arguments.to.write_text(page(played), encoding="utf-8")
+    arguments.to.write_text(report(played), encoding="utf-8")
     print(f"Plots: {arguments.to}")
     return 1 if broken else 0
 

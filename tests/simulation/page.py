@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from statistics import fmean
 
+from tests.drawing.chart import Block, Chart, Curve, Lanes, Panel, stretches
+from tests.drawing.page import Cell, page, table
 from tests.simulation import measures
-from tests.simulation.drawing import Block, Chart, Curve, Lanes, Panel, stretches
 from tests.simulation.measures import TOP
 from tests.simulation.meeting import Meeting, Seat
 from tests.simulation.scenarios import Scenario
@@ -23,55 +23,58 @@ HOLD_S = 0.5
 """A frame is taken to be on screen this long if none follows."""
 
 
-STYLE = Path(__file__).with_name("page.css")
+LEAD = (
+    "The node's own room, estimate and allocation on a virtual clock, between modelled clients and networks. "
+    "Every run is the same run."
+)
 
 
-def page(played: Sequence[tuple[Scenario, Meeting]]) -> str:
+def report(played: Sequence[tuple[Scenario, Meeting]]) -> str:
     """Return the whole page, which needs nothing else."""
     judged = [(scenario, meeting, scenario.judge(meeting)) for scenario, meeting in played]
     body = "".join(_section(*each) for each in judged)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><title>Bad networks, simulated</title>'
-        f"<style>{STYLE.read_text()}</style></head><body><h1>Bad networks, simulated</h1>"
-        "<p>The node's own room, estimate and allocation on a virtual clock, between modelled clients and "
-        "networks. Every run is the same run.</p>"
-        f"{_summary([(scenario, verdicts) for scenario, _, verdicts in judged])}{body}</body></html>"
-    )
+    summary = _summary([(scenario, verdicts) for scenario, _, verdicts in judged])
+    return page("Bad networks, simulated", LEAD, summary + body)
 
 
 def _summary(judged: Sequence[tuple[Scenario, Sequence[Verdict]]]) -> str:
     rows = []
     for scenario, verdicts in judged:
         kept = sum(verdict.kept for verdict in verdicts)
-        css = "good" if kept == len(verdicts) else "bad"
         broken = "; ".join(verdict.target.text for verdict in verdicts if not verdict.kept)
         rows.append(
-            f'<tr><td><a href="#{scenario.name}">{escape(scenario.title)}</a></td>'
-            f'<td class="number {css}">{kept} of {len(verdicts)}</td>'
-            f'<td class="bad">{escape(broken)}</td></tr>'
+            (
+                Cell(scenario.title, leads_to=scenario.name),
+                Cell(f"{kept} of {len(verdicts)}", f"number {_css(kept == len(verdicts))}"),
+                Cell(broken, "bad"),
+            )
         )
-    return (
-        '<section><table><tr><th>Scenario</th><th class="number">Targets kept</th><th>Not kept</th></tr>'
-        f"{''.join(rows)}</table></section>"
-    )
+    heads = (Cell("Scenario"), Cell("Targets kept", "number"), Cell("Not kept"))
+    return f"<section>{table(heads, rows)}</section>"
 
 
 def _section(scenario: Scenario, meeting: Meeting, verdicts: Sequence[Verdict]) -> str:
     seats = meeting.seats
     drawn = [0, len(seats) - 1][: min(MOST_SEATS, len(seats))]
     charts = "".join(_charts(scenario, seats[at], at + 1, len(seats)) for at in drawn)
-    rows = "".join(
-        f'<tr><td>{escape(each.target.text)}</td><td class="number">{escape(each.bound)}</td>'
-        f'<td class="number {"good" if each.kept else "bad"}">{escape(each.found)}</td>'
-        f'<td class="{"good" if each.kept else "bad"}">{"kept" if each.kept else "not kept"}</td></tr>'
+    rows = [
+        (
+            Cell(each.target.text),
+            Cell(each.bound, "number"),
+            Cell(each.found, f"number {_css(each.kept)}"),
+            Cell("kept" if each.kept else "not kept", _css(each.kept)),
+        )
         for each in verdicts
-    )
+    ]
+    heads = (Cell("Target"), Cell("Bound", "number"), Cell("Found", "number"), Cell(""))
     return (
         f'<section id="{scenario.name}"><h2>{escape(scenario.title)}</h2><p>{escape(scenario.story)}</p>'
-        '<table><tr><th>Target</th><th class="number">Bound</th><th class="number">Found</th><th></th></tr>'
-        f"{rows}</table>{charts}</section>"
+        f"{table(heads, rows)}{charts}</section>"
     )
+
+
+def _css(kept: bool) -> str:
+    return "good" if kept else "bad"
 
 
 def _charts(scenario: Scenario, seat: Seat, number: int, count: int) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.drawing import stretches, ticks
+from tests.drawing.chart import stretches, ticks
 from tests.simulation.measures import freezes, settled_s, share_of_time_at
 from tests.simulation.meeting import Meeting, Network
 from tests.simulation.pictures import Shown

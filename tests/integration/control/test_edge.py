@@ -180,6 +180,7 @@ async def test_requests_and_refusals_are_counted(control: Control) -> None:
     await ann.get(f"/api/meetings/{code}")
     await control.client().send("PROPFIND", "/api/meetings")
     text = (await ann.get("/metrics")).text
+    assert "process_cpu_seconds_total " in text
     assert 'parley_control_refusals_total{reason="unauthenticated"} 1.0' in text
     assert 'requests_total{method="GET",route="/api/meetings/{code}",status="200"} 1.0' in text
     assert 'requests_total{method="OTHER",route="(none)",status="405"} 1.0' in text

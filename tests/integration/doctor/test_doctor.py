@@ -31,7 +31,7 @@ from doctor.page import Page
 from doctor.relay import Relay
 from doctor.stun import Answer, Candidate, Credentials
 from sfu.transport.settings import NetworkSettings
-from tests.load.local import service
+from tests.load.cluster import cluster
 from tests.support.certificate import certify
 from tests.support.coturn import SECRET, TurnServer, coturn
 from tests.support.ports import free_ports
@@ -80,8 +80,10 @@ def told(verdict: Verdict, state: State, *said: str) -> None:
 async def test_a_system_that_is_well(tmp_path: Path) -> None:
     media, port = free_ports(2)
     settings = {"PARLEY_SFU_MEDIA_PORT": str(media), "PARLEY_SFU_PORT": str(port)}
-    async with service(tmp_path, settings) as url:
-        report = await doctor(url, tmp_path / "data", **settings, **BOUND, PARLEY_SFU_ADVERTISE="127.0.0.1")
+    async with cluster(tmp_path, changed=settings) as running:
+        report = await doctor(
+            running.url, tmp_path / "data", **settings, **BOUND, PARLEY_SFU_ADVERTISE="127.0.0.1"
+        )
         with sqlite3.connect(tmp_path / "data" / "control.sqlite") as database:
             meetings = database.execute("SELECT ended_at IS NOT NULL FROM meetings").fetchall()
     assert report.code == 0, report
@@ -105,8 +107,8 @@ async def test_udp_that_is_blocked_is_told_from_all_that_works(tmp_path: Path) -
     }
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as firewall:
         firewall.bind(("127.0.0.9", media))  # takes all that comes, and says nothing
-        async with service(tmp_path, settings) as url:
-            report = await examined(url, tmp_path / "data", **BOUND, **settings)
+        async with cluster(tmp_path, changed=settings) as running:
+            report = await examined(running.url, tmp_path / "data", **BOUND, **settings)
     assert report.code == 1
     failed = [name for name, state in report.states().items() if state == "failed"]
     assert failed == ["udp"]

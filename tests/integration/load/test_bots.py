@@ -1,29 +1,22 @@
 """Bots in a real service: they come in like anyone, get their media, and notice when they do not."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
-from tests.load import cli, local
+from tests.load import cli
 from tests.load.api import Api, ApiFailed
-from tests.load.outcome import Visit
+from tests.load.cluster import cluster
+from tests.load.outcome import Sample, Visit
+from tests.load.scenario import Cohort, Group, Scenario
 
 
-def request(**asked: object) -> cli.Request:
-    defaults: dict[str, object] = {
-        "rooms": 1,
-        "bots": 3,
-        "seconds": 3.0,
-        "kind": "light",
-        "publish": 99,
-        "audio": True,
-        "video": True,
-        "simulcast": True,
-        "decode": False,
-    }
-    return cli.Request(**defaults | asked)  # type: ignore[arg-type]
+def scenario(*cohorts: Cohort, rooms: int = 1, seconds: float = 3.0) -> Scenario:
+    return Scenario(seconds=seconds, groups=(Group(rooms=rooms, bots=cohorts),))
 
 
 def assert_fine(visit: Visit, bots: int) -> None:
@@ -34,29 +27,58 @@ def assert_fine(visit: Visit, bots: int) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def control(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    async with local.service(tmp_path_factory.mktemp("service")) as url:
-        yield url
+    async with cluster(tmp_path_factory.mktemp("service")) as running:
+        yield running.url
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_light_bots_in_two_rooms_get_all_they_want(control: str) -> None:
-    visit = await cli.visit(control, request(rooms=2, bots=4))
+    visit = await cli.visit(control, scenario(Cohort(count=4), rooms=2))
     assert_fine(visit, 8)
     assert all(outcome.first_media_s and outcome.tally.frames for outcome in visit.outcomes)
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_who_only_looks_on_sees_the_one_who_sends(control: str) -> None:
-    visit = await cli.visit(control, request(simulcast=False, publish=1))
+    speaker, viewers = Cohort(count=1, video="single"), Cohort(count=2, video="none", audio="none")
+    visit = await cli.visit(control, scenario(speaker, viewers))
     assert_fine(visit, 3)
     assert [outcome.tally.frames > 0 for outcome in visit.outcomes] == [False, True, True]
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_full_bots_decode_what_they_get(control: str) -> None:
-    visit = await cli.visit(control, request(kind="full", decode=True))
+    visit = await cli.visit(control, scenario(Cohort(count=3, kind="full", decode=True)))
     assert_fine(visit, 3)
     assert all(outcome.first_picture_s for outcome in visit.outcomes)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_is_muted_is_not_waited_for(control: str) -> None:
+    mute = Cohort(count=1, video="none", audio="muted")
+    visit = await cli.visit(control, scenario(mute, Cohort(count=1, video="none"), seconds=2))
+    assert_fine(visit, 2)
+    assert [outcome.tally.packets_in > 0 for outcome in visit.outcomes] == [True, False]
+    assert all(outcome.out_bps > 0 for outcome in visit.outcomes)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_comes_and_goes_gets_all_each_time_until_it_is_ended(control: str) -> None:
+    over = asyncio.Event()
+
+    def note(sample: Sample) -> None:
+        if sample.left >= 2 and sample.bots == 3:
+            over.set()
+
+    guest = Cohort(count=1, video="none", audio="none", arrivals_per_s=2, stay_s=1, away_s=0)
+    asked = scenario(Cohort(count=2), guest, Cohort(count=2, begin_s=3000), seconds=3600)
+    visit = await cli.visit(control, asked, note=note, over=over)
+    stays = Counter(outcome.name for outcome in visit.outcomes)
+    assert {*stays} == {"room 1, bot 1", "room 1, bot 2", "room 1, bot 3"}
+    assert stays["room 1, bot 3"] >= 3
+    assert_fine(visit, stays.total())
+    assert all(outcome.tally.frames for outcome in visit.outcomes)
+    assert visit.samples[-1].at_s < 3000
 
 
 @pytest.mark.asyncio(loop_scope="module")

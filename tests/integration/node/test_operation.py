@@ -83,6 +83,7 @@ async def test_metrics_tell_of_the_call_and_never_fall(house: House) -> None:
     assert during[("parley_node_packets_forwarded_total",)] > 5
     assert during[("parley_node_loop_lag_seconds_count",)] > 0
     assert during[("parley_node_forward_delay_seconds_count",)] > 5
+    assert during[("process_cpu_seconds_total",)] > 0
     await anna.send(signals.Leave())
     await ben.send(signals.Leave())
     await eventually(lambda: not house.node.rooms)

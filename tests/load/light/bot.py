@@ -36,12 +36,14 @@ class Shape:
     """What a bot sends and how many slots it has; the default is the page's.
 
     `camera` is empty, one layer, or simulcast layers with rids; `microphone` gives the audio level in
-    -dBov for a time, None sends no audio. `transport_cc` numbers packets both ways, and tells of arrivals.
+    -dBov for a time, None sends no audio; it may be `muted` to others. `transport_cc` numbers packets both
+    ways, and tells of arrivals.
     `drawn` is the size in pixels the bot asks for every video.
     """
 
     camera: tuple[Layer, ...] = SIMULCAST
     microphone: Callable[[float], int] | None = None
+    muted: bool = False
     microphone_bytes: int = 100
     audio_slots: int = 3
     video_slots: int = 9
@@ -136,11 +138,11 @@ class LightBot:
         )
 
     def missing(self) -> str:
-        """Return what should have come and did not, or came and should not have."""
+        """Return what should have come and did not, or came and should not have, as `reason: details`."""
         if self.traffic.link.state is not State.CONNECTED:
             return f"the link ended: {self.traffic.link.ended_because}"
         if self.traffic.strangers:
-            return f"{self.traffic.strangers} packets of streams the answer did not name"
+            return f"strange packets: {self.traffic.strangers} of streams the answer did not name"
         pictures = {mid for mid, slot in self.slots.items() if _shown(slot)}
         voices = sum(isinstance(slot, AudioReception) and slot.packets > 0 for slot in self.slots.values())
         return self.conversation.unmet(pictures, voices)
@@ -205,7 +207,9 @@ def _lines(shape: Shape) -> Iterable[_Line]:
         )
         extensions = (LEVEL_URI, *_numbers(shape))
         section = Sending("audio", str(mid), ssrc=stream.ssrc, extensions=extensions)
-        yield _Line(section, (stream,), PublishedTrack(mid=str(mid), source=Source.MICROPHONE))
+        yield _Line(
+            section, (stream,), PublishedTrack(mid=str(mid), source=Source.MICROPHONE, muted=shape.muted)
+        )
         mid += 1
     if shape.camera:
         yield _camera(str(mid), shape.camera, _numbers(shape))

@@ -93,9 +93,9 @@ class Outcome:
         (Outcome(), State.OK, "3 bots heard and saw each other"),
         (Outcome(tally=Tally(lost=90)), State.WARNING, "3.0% lost"),
         (
-            Outcome(failure="only 1 of 2 voices"),
+            Outcome(failure="voices missing: 1 of 2 heard"),
             State.FAILED,
-            "bot: only 1 of 2 voices",
+            "bot: voices missing: 1 of 2 heard",
         ),
     ],
 )

@@ -3,7 +3,8 @@
 from tests.bench.measure import Run
 from tests.bench.peers import PeerMemory
 from tests.bench.report import Results, table
-from tests.load.outcome import Outcome, Visit, quantile, summary
+from tests.load import report
+from tests.load.outcome import Outcome, Visit, quantile
 from tests.load.participant import Tally
 
 
@@ -73,7 +74,7 @@ def test_a_bot_that_fails_fails_the_visit() -> None:
     assert not Visit((good,), 0.0).failed
     visit = Visit((good, bad), 0.05)
     assert visit.failed
-    text = summary(visit)
+    text = report.text(visit)
     assert "1 of 2 connected" in text
     assert "p50 100 ms" in text
     assert "4 kbit/s each" in text

@@ -60,9 +60,9 @@ def test_a_missed_or_senseless_step_is_an_error(delta: signals.Delta) -> None:
     ("labels", "pictures", "voices", "unmet"),
     [
         ({"4": "b.1", "5": "c.1"}, {"4", "5"}, 2, ""),
-        ({"4": "b.1", "5": "c.1"}, {"4"}, 2, "no picture of c.1"),
-        ({"4": "b.1"}, {"4", "5"}, 2, "no picture of c.1"),
-        ({"4": "b.1", "5": "c.1"}, {"4", "5"}, 1, "only 1 of 2 voices"),
+        ({"4": "b.1", "5": "c.1"}, {"4"}, 2, "pictures missing: c.1"),
+        ({"4": "b.1"}, {"4", "5"}, 2, "pictures missing: c.1"),
+        ({"4": "b.1", "5": "c.1"}, {"4", "5"}, 1, "voices missing: 1 of 2 heard"),
     ],
 )
 def test_a_bot_tells_what_it_misses(

@@ -1,11 +1,14 @@
-"""Control and several nodes as processes on loopback: each can be stopped, killed, and started again."""
+"""Control and nodes as processes on loopback: each can be stopped, killed, and started again.
+
+There are no limits on how fast one address may join and how busy a node may be.
+"""
 
 import asyncio
 import contextlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +37,11 @@ class Part:
 
 
 class Cluster:
-    """`control`, and the nodes by their ids."""
+    """`control`, and the nodes by their ids. `changed` settings are for all of them."""
 
-    def __init__(self, folder: Path, http: aiohttp.ClientSession, nodes: int) -> None:
+    def __init__(
+        self, folder: Path, http: aiohttp.ClientSession, nodes: int, changed: Mapping[str, str]
+    ) -> None:
         self._http = http
         data = folder / "data"
         ensure_secrets(data)
@@ -56,6 +61,7 @@ class Cluster:
             "PARLEY_SFU_MAX_CPU": "100",
             "PARLEY_SFU_MAX_LAG_S": "100",
             "PARLEY_LOG_LEVEL": "info",
+            **changed,
         }
         self.control = self._part(folder, "control", "control.cli", self.url, common)
         self.nodes: dict[str, Part] = {}
@@ -68,8 +74,9 @@ class Cluster:
             "PARLEY_SFU_NODE_ID": name,
             "PARLEY_SFU_PORT": str(port),
             "PARLEY_SFU_MEDIA_PORT": str(media),
-        }
-        return self._part(folder, name, "sfu.node.cli", f"http://127.0.0.1:{port}", common | own)
+        } | common
+        url = f"http://127.0.0.1:{own['PARLEY_SFU_PORT']}"
+        return self._part(folder, name, "sfu.node.cli", url, own)
 
     def _part(self, folder: Path, name: str, module: str, url: str, environment: dict[str, str]) -> Part:
         command = [sys.executable, "-m", module]
@@ -110,13 +117,16 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def cluster(folder: Path, http: aiohttp.ClientSession, nodes: int) -> AsyncIterator[Cluster]:
-    """Run control and so many nodes."""
-    running = Cluster(folder, http, nodes)
-    parts = [running.control, *running.nodes.values()]
-    try:
-        for part in parts:
-            await running.start(part)
-        yield running
-    finally:
-        await asyncio.gather(*(part.server.stop() for part in parts))
+async def cluster(
+    folder: Path, nodes: int = 1, changed: Mapping[str, str] | None = None
+) -> AsyncIterator[Cluster]:
+    """Run control and so many nodes, with settings `changed`. Raises `ClusterFailed`."""
+    async with aiohttp.ClientSession() as http:
+        running = Cluster(folder, http, nodes, changed or {})
+        try:
+            await running.start(running.control)
+            await asyncio.gather(*(running.start(node) for node in running.nodes.values()))
+            yield running
+        finally:
+            parts = (running.control, *running.nodes.values())
+            await asyncio.gather(*(part.server.stop() for part in parts))

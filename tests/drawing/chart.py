@@ -8,6 +8,7 @@ from typing import TypeVar
 WIDTH = 920
 LEFT, RIGHT = 64, 12
 GAP = 26
+LEGEND = 15
 LANE = 13
 T = TypeVar("T")
 Points = Sequence[tuple[float, float]]
@@ -86,9 +87,12 @@ class Chart:
         self._text(LEFT, self._y - 7, title, "name")
         x = LEFT + 8.0 * len(title) + 16
         for name, colour in legend:
+            width = 30 + 6.4 * len(name)
+            if x + width > WIDTH:
+                x, self._y = LEFT, self._y + LEGEND
             self._rectangle(x, self._y - 15, 10, 8, f"fill {colour}")
             self._text(x + 14, self._y - 7, name, "legend")
-            x += 30 + 6.4 * len(name)
+            x += width
 
     def add(self, part: Panel | Lanes) -> None:
         if isinstance(part, Panel):
@@ -97,7 +101,7 @@ class Chart:
             self._add_lanes(part)
 
     def _add_panel(self, panel: Panel) -> None:
-        self._head(panel.title, [(curve.name, curve.colour) for curve in panel.curves])
+        self._head(panel.title, [(curve.name, curve.colour) for curve in panel.curves if curve.name])
         top, bottom = self._y, self._y + panel.height
         for value in ticks(panel.most, 3):
             y = bottom - panel.height * value / panel.most
