@@ -85,5 +85,9 @@ async def test_an_interrupt_ends_a_run_in_good_order() -> None:
         await over.wait()
         return Visit((), 0.25)
 
-    assert await cli.until_interrupted(run) == Visit((), 0.25)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert await cli.until_interrupted(run) == Visit((), 0.25)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
