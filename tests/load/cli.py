@@ -83,6 +83,8 @@ def command(ctx: click.Context, control: str, metrics: Sequence[Target], **asked
     Exits with 1 if a bot could not join, or did not get media it should have got. Ctrl-C ends it early.
     """
     wanted = scenario_of(ctx, asked)
+    if len({target.name for target in metrics}) < len(metrics):
+        raise click.UsageError("--metrics: two servers have the same name; give them as NAME=URL.")
     with noting() as note:
         run = partial(visit, control, wanted, metrics, note)
         result = asyncio.run(until_interrupted(run))

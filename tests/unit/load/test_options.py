@@ -66,10 +66,17 @@ def test_what_contradicts_itself_or_is_invalid_is_refused(
     assert told in refused.output
 
 
-def test_a_page_of_metrics_is_a_url() -> None:
-    refused = CliRunner().invoke(cli.command, ["--metrics", "node-1"])
+@pytest.mark.parametrize(
+    ("metrics", "told"),
+    [
+        (["node-1"], "'node-1' is no URL such as"),
+        (["http://a.example/1/metrics", "http://a.example/2/metrics"], "two servers have the same name"),
+    ],
+)
+def test_pages_of_metrics_are_urls_with_names_of_their_own(metrics: list[str], told: str) -> None:
+    refused = CliRunner().invoke(cli.command, [part for each in metrics for part in ("--metrics", each)])
     assert refused.exit_code == 2
-    assert "'node-1' is no URL such as" in refused.output
+    assert told in refused.output
 
 
 async def test_an_interrupt_ends_a_run_in_good_order() -> None:
@@ -78,5 +85,9 @@ async def test_an_interrupt_ends_a_run_in_good_order() -> None:
         await over.wait()
         return Visit((), 0.25)
 
-    assert await cli.until_interrupted(run) == Visit((), 0.25)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert await cli.until_interrupted(run) == Visit((), 0.25)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -178,16 +178,18 @@ class Terminal(StringIO):
         return True
 
 
-def test_progress_is_one_line_on_a_terminal_and_few_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
+def test_progress_is_two_lines_on_a_terminal_and_few_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
     terminal, file = Terminal(), StringIO()
     for out in (terminal, file):
         progress = Progress(out)
         for at_s in range(1, 12):
             progress.note(sample(at_s))
         progress.end()
-    assert "\n" not in terminal.getvalue()
-    assert all(len(line) < 60 for line in terminal.getvalue().split("\r\x1b[2K"))
+    *shown, left = terminal.getvalue().split("\r\x1b[2K\x1b[1A\x1b[2K")
+    assert (len(shown), left) == (11, "")
+    assert all(len(line) < 40 for block in shown for line in block.split("\n"))
+    assert [block.count("\n") for block in shown] == [1] * 11
     lines = file.getvalue().splitlines()
     assert [line.split()[0] for line in lines] == ["1", "6", "11"]
     assert "2 bots, 0 failed" in lines[0]
