@@ -32,6 +32,7 @@ from tests.bench.subject import Population, SubjectFailed
 from tests.load.light.dtls import PROFILES
 from tests.load.light.pump import Pump
 from tests.load.light.reader import StampingReader
+from tests.load.participant import BotFailed
 
 WORKERS = (1, 2)
 _FLOWING_S = 40.0
@@ -79,7 +80,7 @@ class Run:
         return self.workers * 1e6 / self.us
 
     @property
-    def idle_s(self) -> float:
+    def left_s(self) -> float:
         """Processor time of the machine's cores that neither workers nor bots used."""
         cores = len(os.sched_getaffinity(0))
         return cores * self.window_s - sum(self.worker_cpu_s) - self.generator_cpu_s
@@ -162,7 +163,7 @@ def table(rounds: Sequence[Sequence[Run]]) -> str:
 
 
 def _lines(rounds: Sequence[Sequence[Run]]) -> Iterator[str]:
-    yield _row("", ("offered/s", "delivered/s", "lost", "µs/packet", "capacity/s", "workers", "bots", "idle"))
+    yield _row("", ("offered/s", "delivered/s", "lost", "µs/packet", "capacity/s", "workers", "bots", "left"))
     loads = list(dict.fromkeys(run.load for run in rounds[0]))
     for load in loads:
         for workers in WORKERS:
@@ -174,7 +175,7 @@ def _lines(rounds: Sequence[Sequence[Run]]) -> Iterator[str]:
         if twice in loads:
             pairs = [(_of(runs, load, 1), _of(runs, twice, 2)) for runs in rounds]
             yield _row(f"2 with {twice.rooms} rooms to 1 with {load.rooms}", _ratios(pairs))
-    yield "Medians. Workers, bots and idle: cores of this machine that they keep busy, or nobody does."
+    yield "Medians. Workers and bots: cores of this machine that they keep busy; left: that neither does."
 
 
 def _of(runs: Sequence[Run], load: Load, workers: int) -> Run:
@@ -193,7 +194,7 @@ def _cells(runs: Sequence[Run]) -> Iterator[str]:
     yield f"{statistics.median(run.capacity_per_s for run in runs):.0f}"
     yield f"{statistics.median(sum(run.worker_cpu_s) / run.window_s for run in runs):.2f}"
     yield f"{statistics.median(run.generator_cpu_s / run.window_s for run in runs):.2f}"
-    yield f"{statistics.median(run.idle_s / run.window_s for run in runs):.2f}"
+    yield f"{statistics.median(run.left_s / run.window_s for run in runs):.2f}"
 
 
 def _ratios(pairs: Sequence[tuple[Run, Run]]) -> Iterator[str]:
@@ -216,7 +217,7 @@ def write(rounds: Sequence[Sequence[Run]], path: Path) -> None:
 
 
 def _described(run: Run) -> dict[str, Any]:
-    figures = {"us": run.us, "capacity_per_s": run.capacity_per_s, "idle_s": run.idle_s}
+    figures = {"us": run.us, "capacity_per_s": run.capacity_per_s, "left_s": run.left_s}
     return dataclasses.asdict(run) | figures
 
 
@@ -246,8 +247,11 @@ def main(
     """Measure what one worker and two make of the same rooms, and print both and their ratio."""
     namespace.enter("tests.bench.workers", sys.argv[1:])
     loads = [Load(count, people) for count in rooms]
-    with priority.first():
-        done = asyncio.run(run(loads, rounds, settle, window))
+    try:
+        with priority.first():
+            done = asyncio.run(run(loads, rounds, settle, window))
+    except (SubjectFailed, BotFailed) as error:
+        raise click.ClickException(f"more than this machine bears: {error}") from error
     click.echo(table(done))
     if file is not None:
         write(done, file)

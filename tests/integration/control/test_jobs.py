@@ -280,7 +280,7 @@ async def test_what_is_over_is_removed_after_a_while_and_the_rest_is_counted(at:
     settings = JobSettings(jobs_poll_s=0.1, jobs_keep_s=100, jobs_keep_dead_s=200)
     async with doing(settings):
         await at.add(Note("a"))
-        await at.add(Unheard())
+        await at.add(Stumble("b", times=1, permanently=True))
         await at.add(Note("six"), due_at=at.clock.now.replace(hour=18))
         await at.until_states(done=1, dead=1, waiting=1)
     at.clock.forward(101)
