@@ -149,17 +149,8 @@ async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
         ground.clock,
         ground.metrics,
     )
-    loops = [sender, *work.in_control(), *ground.loops(), *_upkeep(ground, nodes)]
-    tasks: list[asyncio.Task[None]] = []
-    try:
-        await ground.prepare()
-        tasks += [asyncio.create_task(loop.run()) for loop in loops]
+    async with ground.in_use([sender, *work.in_control(), *_upkeep(ground, nodes)]):
         yield
-    finally:
-        for loop in loops:
-            loop.stop()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await ground.close()
 
 
 async def _dismiss(fanout: Fanout, _app: web.Application) -> None:

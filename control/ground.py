@@ -1,5 +1,7 @@
 """What everything stands on: the parts that the settings choose, made once at the start."""
 
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from control.accounts.passwords import Passwords
@@ -13,7 +15,7 @@ from control.files import Files
 from control.invitations.tokens import MailTokens
 from control.jobs.service import Jobs
 from control.keys import Secrets, ensure_secrets, load_secrets
-from control.loop import Loop, Repeated
+from control.loop import Loop, Repeated, running
 from control.metrics import Metrics
 from control.nodes.commands import Commands
 from control.outbox import Outbox
@@ -42,22 +44,24 @@ class Ground:
     chat: Chat
     agenda: Agenda
 
-    def loops(self) -> list[Loop]:
+    def _loops(self) -> list[Loop]:
         """Return what the parts do in the background."""
         refreshing = Repeated(self.subscribers.refresh, REFRESH_S, "who has webhooks could not be looked up")
         return [refreshing, *self.replicas.loops]
 
-    async def prepare(self) -> None:
-        """Make the parts ready for use. Raises `Unreachable`."""
-        await self.shards.prepare(self.settings.database_wait_s)
-        await self.files.objects.prepare(self.settings.s3_wait_s)
-        await self.subscribers.refresh()
-
-    async def close(self) -> None:
-        """Let go of the parts."""
-        self.passwords.close()
-        await self.files.objects.close()
-        await self.shards.close()
+    @asynccontextmanager
+    async def in_use(self, loops: Iterable[Loop]) -> AsyncIterator[None]:
+        """Make the parts ready; inside the block, do what goes on in the background. Raises `Unreachable`."""
+        try:
+            await self.shards.prepare(self.settings.database_wait_s)
+            await self.files.objects.prepare(self.settings.s3_wait_s)
+            await self.subscribers.refresh()
+            async with running([*loops, *self._loops()]):
+                yield
+        finally:
+            self.passwords.close()
+            await self.files.objects.close()
+            await self.shards.close()
 
 
 def ground_of(settings: Settings, clock: Clock) -> Ground:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -44,6 +45,20 @@ class Repeated:
     def stop(self) -> None:
         """Let `run` end after what it is doing."""
         self._stop.set()
+
+
+@asynccontextmanager
+async def running(loops: Sequence[Loop]) -> AsyncIterator[None]:
+    """Run the loops inside the block; at its end each ends after what it is doing."""
+    tasks = [asyncio.create_task(loop.run()) for loop in loops]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.stop()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.error("a bug ended what goes on in the background", exc_info=ended)
 
 
 async def pause(event: asyncio.Event, most_s: float) -> None:

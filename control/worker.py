@@ -37,17 +37,8 @@ def build(settings: Settings, amqp_url: str, others: Handlers) -> web.Applicatio
 
 async def _live(work: Work, ground: Ground, amqp_url: str) -> AsyncIterator[None]:
     """Bring the databases up to date, then work until the application ends."""
-    loops = [*work.in_worker(amqp_url), *ground.loops()]
-    tasks: list[asyncio.Task[None]] = []
-    try:
-        await ground.prepare()
-        tasks += [asyncio.create_task(loop.run()) for loop in loops]
+    async with ground.in_use(work.in_worker(amqp_url)):
         yield
-    finally:
-        for loop in loops:
-            loop.stop()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await ground.close()
 
 
 @click.command("worker", params=[*cli.command.params])
