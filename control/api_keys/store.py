@@ -48,7 +48,7 @@ async def of_account(session: AsyncSession, account_id: str, after: str | None, 
     wanted = select(ApiKey).where(ApiKey.account_id == account_id)
     if after is not None:
         last = await session.get(ApiKey, after)
-        if last is None:
+        if last is None or last.account_id != account_id:
             return []
         wanted = wanted.where(tuple_(ApiKey.created_at, ApiKey.id) < (last.created_at, last.id))
     ordered = wanted.order_by(ApiKey.created_at.desc(), ApiKey.id.desc())

@@ -110,7 +110,7 @@ async def newest(session: AsyncSession, meeting_id: str, after: str | None, limi
     wanted = select(Attendance).where(Attendance.meeting_id == meeting_id, Attendance.joined_at.is_not(None))
     if after is not None:
         last = await session.get(Attendance, after)
-        if last is None:
+        if last is None or last.meeting_id != meeting_id:
             return []
         wanted = wanted.where(tuple_(Attendance.joined_at, Attendance.id) < (last.joined_at, last.id))
     ordered = wanted.order_by(Attendance.joined_at.desc(), Attendance.id.desc())

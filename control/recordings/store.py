@@ -69,7 +69,7 @@ async def newest(session: AsyncSession, meeting_id: str, after: str | None, limi
     wanted = select(Recording).where(Recording.meeting_id == meeting_id, _IS_LISTED)
     if after is not None:
         last = await session.get(Recording, after)
-        if last is None:
+        if last is None or last.meeting_id != meeting_id:
             return []
         wanted = wanted.where(tuple_(Recording.started_at, Recording.id) < (last.started_at, last.id))
     ordered = wanted.order_by(Recording.started_at.desc(), Recording.id.desc())
