@@ -162,7 +162,7 @@ class Receiver:
 
 
 class Listener:
-    """Hears the meeting's events at one replica, and goes on where it was when it comes back."""
+    """Hears all of the meeting's events at one replica, and goes on where it was when it comes back."""
 
     def __init__(self, host: Host) -> None:
         self.texts: list[str] = []
@@ -177,7 +177,7 @@ class Listener:
             await asyncio.sleep(AGAIN_S)
 
     async def _hear(self) -> None:
-        after = self.numbers[-1] if self.numbers else None
+        after = self.numbers[-1] if self.numbers else 0
         async with await self._host.client.listen(self._host.meeting["code"], after) as socket:
             async for message in socket:
                 frame = message.json()

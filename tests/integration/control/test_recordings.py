@@ -14,6 +14,7 @@ from tests.integration.control.harness import Client, Control, Reply, rows
 from tests.integration.control.stores import Place, fetch, send_form
 from tests.integration.control.test_meetings import pages
 from tests.integration.control.test_webhooks import Endpoint, endpoint, is_signed, registered
+from tests.support.socket_io import talking
 from tests.support.waiting import until
 
 __all__ = ["endpoint"]
@@ -98,7 +99,10 @@ async def test_a_recording_is_there_once_it_is_complete(
     assert (await ann.get(one)).status == 404
     assert await upload(robot, begun) == 204
     control.clock.forward(60)
-    completed = await robot.post(f"{one}/complete")
+    async with talking(control.base, gus.token) as talker:
+        await talker.call("join", {"meeting": code})
+        completed = await robot.post(f"{one}/complete")
+        over_socket_io = await talker.event("recording-ready")
     recording = {
         "id": begun.json["id"],
         "title": "Weekly, part 1",
@@ -110,6 +114,7 @@ async def test_a_recording_is_there_once_it_is_complete(
     assert (completed.status, completed.json) == (200, recording)
     heard = await listener.receive_json()
     assert (heard["type"], heard["recording"]) == ("recording", recording)
+    assert over_socket_io == {"meeting": code, "id": heard["id"], "recording": recording}
     await endpoint.until_told(1)
     headers, body = endpoint.told[0]
     assert is_signed(hook["secret"], headers, body)
