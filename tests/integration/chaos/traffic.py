@@ -111,6 +111,11 @@ class Host:
         _taken(await self.client.post(f"{self.path}/invitations", {"addresses": [address]}))
         return address
 
+    async def welcome(self, name: str) -> str:
+        """Have a guest of this name get a ticket; return as whom."""
+        guest = Client(self.client.http, self.client.base)
+        return str(_taken(await guest.post(f"{self.path}/join", {"name": name})).json["peer"])
+
     async def hold(self, name: str) -> str:
         """Hold a meeting of this name, from making it to its end; return its path."""
         headers = {"Idempotency-Key": f'"{name}"'}
