@@ -260,10 +260,10 @@ async def latest(
     after: str | None,
     limit: int,
 ) -> list[Row]:
-    """Return wanted rows, the latest by `moment` first, at most `limit`, from the row of id `after` on."""
+    """Return wanted rows, the latest by `moment` first, at most `limit`, after that of id `after`."""
     table: Any = moment.class_
     if after is not None:
-        last = await session.get(table, after)
+        last: Any = await session.scalar(wanted.where(table.id == after))
         if last is None:
             return []
         wanted = wanted.where(tuple_(moment, table.id) < (getattr(last, moment.key), last.id))

@@ -7,6 +7,7 @@ from control.archives.service import Archives
 from control.attachments.service import Attachments
 from control.clock import Clock
 from control.database import Database
+from control.events.service import Events
 from control.keys import Secrets
 from control.metrics import Metrics
 from control.objects.disposal import Disposal
@@ -25,7 +26,9 @@ class Files:
     `routes` are those that the store itself needs; S3 needs none.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, secrets: Secrets, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, secrets: Secrets, metrics: Metrics, events: Events
+    ) -> None:
         grants = Grants(secrets.session, clock)
         store = store_of(settings, grants)
         self.objects: Objects = store
@@ -33,7 +36,7 @@ class Files:
         if isinstance(store, Folder):
             self.routes = ObjectRoutes(store, grants, settings.limits.uploads).table()
         self.attachments = Attachments(self.objects, clock, metrics, settings)
-        self.recordings = Recordings(self.objects, clock, settings)
+        self.recordings = Recordings(self.objects, events, clock, metrics, settings)
         self.archives = Archives(self.objects, clock, settings)
         self._disposal = Disposal(self.objects, metrics)
 

@@ -43,6 +43,7 @@ class Metrics:
         self.jobs_late_s = self._gauge("jobs_late_seconds", "How long the longest due job has waited.")
         self.jobs_removed = self._counter("jobs_removed", "Jobs long over that were removed.", "state")
         self.files = self._counter("files", "Chat attachments, by outcome.", "outcome")
+        self.recordings = self._counter("recordings", "Recordings, by outcome.", "outcome")
         self.objects_deleted = self._counter("objects_deleted", "Objects deleted, by reason.", "reason")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -153,6 +153,13 @@ OF_PLACE = together(
     ),
     option("--upload-life-s", "PARLEY_UPLOAD_LIFE_S", "upload_life_s", LIFE, "How long an upload may take."),
     option(
+        "--recording-upload-life-s",
+        "PARLEY_RECORDING_UPLOAD_LIFE_S",
+        "recording_upload_life_s",
+        LIFE,
+        "How long that of a recording may take.",
+    ),
+    option(
         "--download-life-s",
         "PARLEY_DOWNLOAD_LIFE_S",
         "download_life_s",
@@ -290,6 +297,20 @@ OF_BOUNDS = together(
         "meeting_files_bytes",
         COUNT,
         "Bytes in all files of one meeting's chat.",
+    ),
+    option(
+        "--max-recording",
+        "PARLEY_MAX_RECORDING",
+        "recording_bytes",
+        COUNT,
+        "Bytes in a recording; most S3 servers take 5 GiB at once.",
+    ),
+    option(
+        "--max-meeting-recordings",
+        "PARLEY_MAX_MEETING_RECORDINGS",
+        "meeting_recordings_bytes",
+        COUNT,
+        "Bytes in all recordings of one meeting.",
     ),
     option(
         "--rate-connect",

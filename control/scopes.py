@@ -16,5 +16,6 @@ class Scope(StrEnum):
     EVENTS_READ = "events:read"
     FILES_READ = "files:read"
     FILES_WRITE = "files:write"
+    RECORDINGS_WRITE = "recordings:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"

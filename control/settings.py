@@ -58,6 +58,8 @@ class Limits:
     files_each: int = 10
     uploads: int = 64
     meeting_files_bytes: int = 1024 * 1024 * 1024
+    recording_bytes: int = 5 * 1024 * 1024 * 1024
+    meeting_recordings_bytes: int = 50 * 1024 * 1024 * 1024
     webhooks_each: int = 10
     webhook_history: int = 1000
     invitations: int = 100
@@ -120,6 +122,7 @@ class Settings:
     turn_secret: str | None = field(default=None, repr=False)
     turn_ttl_s: int = 12 * 3600
     upload_life_s: int = 15 * 60
+    recording_upload_life_s: int = 6 * 3600
     download_life_s: int = 5 * 60
     retention_days: int | None = None
     sweep_s: float = 60.0

@@ -30,7 +30,7 @@ from control.nodes.service import Nodes
 from control.nodes.suspicion import Suspicion
 from control.people.members import Members
 from control.people.routes import PeopleRoutes
-from control.recordings.routes import RecordingRoutes
+from control.recordings.routes import RecordingRoutes, Transfers
 from control.turn.routes import TurnRoutes
 from control.turn.service import TurnServers
 from control.webhooks.routes import WebhookRoutes
@@ -45,6 +45,7 @@ class Common:
     access: Access
     keys: ApiKeys
     admission: Admission
+    idempotency: Idempotency
     lookup: Lookup
     members: Members
     posting: Posting
@@ -68,6 +69,7 @@ def common_of(ground: Ground) -> Common:
         access=access,
         keys=keys,
         admission=Admission(shards.first, keys, access),
+        idempotency=Idempotency(clock, settings.idempotency_s),
         lookup=lookup,
         members=Members(shards, lookup, access),
         posting=Posting(shards, ground.chat, ground.files.attachments, posts),
@@ -107,9 +109,9 @@ def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyR
 
 
 def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, InvitationRoutes]:
-    settings, clock, shards, rates = ground.settings, ground.clock, ground.shards, ground.settings.rates
+    clock, shards, rates = ground.clock, ground.shards, ground.settings.rates
     creations = ground.replicas.buckets("meetings", rates.create_per_account)
-    making = Making(creations, Idempotency(clock, settings.idempotency_s))
+    making = Making(creations, common.idempotency)
     lookup, access = common.lookup, common.access
     return (
         MeetingRoutes(shards, ground.agenda.meetings, Lists(shards, clock), lookup, access, making),
@@ -148,11 +150,12 @@ def _inside_meetings(
     shards, members, rates, files = ground.shards, common.members, ground.settings.rates, ground.files
     uploads = ground.replicas.buckets("upload", rates.upload_per_author)
     downloads = ground.replicas.buckets("download", rates.download_per_author)
+    transfers = Transfers(uploads, downloads, common.idempotency)
     return (
         ChatRoutes(shards, common.posting, members),
         AttachmentRoutes(shards, files.attachments, members, uploads, downloads),
         ArchiveRoutes(shards, files.archives, common.access, common.lookup, downloads),
-        RecordingRoutes(shards, files.recordings, common.access, members, downloads),
+        RecordingRoutes(shards, files.recordings, common.access, members, transfers),
         PeopleRoutes(shards, members, ground.clock, ground.settings.limits.stays),
         EventRoutes(ground.outbox.events, members, common.sockets, ground.replicas.credentials),
         TurnRoutes(common.turn, members),

@@ -123,10 +123,10 @@ class Restoring:
         async for kept in read_objects(self._archive, manifest):
             chunks = content(self._archive, object_path(kept.key), kept.file)
             stored = await self._objects.put(kept.key, chunks, kept.content_type)
-            meeting, _, attachment = kept.key.partition("/")
+            meeting, _, id_ = kept.key.partition("/")
             if stored.digest != kept.digest and shard_of(meeting) < len(targets):
                 target = targets[shard_of(meeting)]
-                await store.renew_digest(target, meeting, attachment, kept.digest, stored.digest)
+                await store.renew_digest(target, meeting, id_, kept.digest, stored.digest)
 
 
 def _digests(data: Path) -> dict[str, str]:

@@ -126,13 +126,12 @@ async def dangling(connection: AsyncConnection) -> str | None:
     return None if found is None else str(found[0])
 
 
-async def renew_digest(
-    connection: AsyncConnection, meeting_id: str, attachment_id: str, old: str, new: str
-) -> None:
-    """Have an attachment known by another digest: stores that differ do not call a content the same."""
-    theirs = table("attachments", column("id"), column("meeting_id"), column("digest"))
-    same = (theirs.c.id == attachment_id, theirs.c.meeting_id == meeting_id, theirs.c.digest == old)
-    await connection.execute(update(theirs).where(*same).values(digest=new))
+async def renew_digest(connection: AsyncConnection, meeting_id: str, id_: str, old: str, new: str) -> None:
+    """Have a file or recording known by another digest: stores that differ do not call a content the same."""
+    for name in ("attachments", "recordings"):
+        theirs = table(name, column("id"), column("meeting_id"), column("digest"))
+        same = (theirs.c.id == id_, theirs.c.meeting_id == meeting_id, theirs.c.digest == old)
+        await connection.execute(update(theirs).where(*same).values(digest=new))
 
 
 def _clause(source: Table) -> TableClause:

@@ -59,6 +59,17 @@ class Message(Struct, frozen=True, kw_only=True):
     attachments: Sequence[Attachment] = ()
 
 
+class Recording(Struct, frozen=True, kw_only=True):
+    """A recording of a meeting; `size` is in bytes."""
+
+    id: str
+    title: str
+    type: str
+    size: int
+    started_at: Timestamp
+    ended_at: Timestamp
+
+
 class Person(Struct, frozen=True, kw_only=True):
     """One stay of one person in a meeting. `user` is the account's id, None for guests."""
 
@@ -87,8 +98,14 @@ class PersonLeft(Frame, frozen=True, kw_only=True, tag="left"):
     person: Person
 
 
+class RecordingReady(Frame, frozen=True, kw_only=True, tag="recording"):
+    """A recording of the meeting is to be had."""
+
+    recording: Recording
+
+
 class MeetingEnded(Frame, frozen=True, kw_only=True, tag="ended"):
     """The meeting has ended."""
 
 
-AnyFrame = Ready | Reset | MessagePosted | PersonJoined | PersonLeft | MeetingEnded
+AnyFrame = Ready | Reset | MessagePosted | PersonJoined | PersonLeft | RecordingReady | MeetingEnded

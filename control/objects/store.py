@@ -21,8 +21,9 @@ class Doomed(Base):
 
 
 async def doom(session: AsyncSession, keys: Iterable[str], reason: str, at: datetime) -> None:
-    """Note that these objects are to be deleted."""
-    session.add_all(Doomed(key=key, reason=reason, doomed_at=at) for key in keys)
+    """Note that these objects are to be deleted, also when that is noted already."""
+    for key in keys:
+        await session.merge(Doomed(key=key, reason=reason, doomed_at=at))
     await session.flush()
 
 

@@ -27,6 +27,7 @@ _NAMES = {
     "message": "receive-message",
     "joined": "participant-joined",
     "left": "participant-left",
+    "recording": "recording-ready",
     "ended": "meeting-ended",
 }
 """What events are called here, unless as the frames that carry them."""

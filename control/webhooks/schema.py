@@ -5,10 +5,17 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from control.clock import Timestamp
-from control.events.schema import Message, Person
+from control.events.schema import Message, Person, Recording
 from control.jobs.schema import Job
 
-Kind = Literal["meeting.created", "meeting.ended", "participant.joined", "participant.left", "message.posted"]
+Kind = Literal[
+    "meeting.created",
+    "meeting.ended",
+    "participant.joined",
+    "participant.left",
+    "message.posted",
+    "recording.ready",
+]
 Number = Annotated[int, Meta(ge=0, lt=2**31)]
 """A delivery's place among those of its endpoint, from 1; as a cursor 0 is before the first."""
 
@@ -99,6 +106,7 @@ class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
     meeting: MeetingBrief
     participant: Person | None = None
     message: Message | None = None
+    recording: Recording | None = None
 
 
 class Payload(Struct, frozen=True):

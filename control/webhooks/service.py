@@ -9,7 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control.clock import Clock
 from control.database import after_commit
-from control.events.schema import Frame, MeetingEnded, MessagePosted, PersonJoined, PersonLeft
+from control.events.schema import (
+    Frame,
+    MeetingEnded,
+    MessagePosted,
+    PersonJoined,
+    PersonLeft,
+    RecordingReady,
+)
 from control.jobs.service import Jobs
 from control.meetings import store as meetings
 from control.meetings.store import Meeting
@@ -85,6 +92,9 @@ class Webhooks:
             case PersonLeft(person=person):
                 data = Data(meeting=about, participant=person)
                 await self._announce(session, meeting, "participant.left", data)
+            case RecordingReady(recording=recording):
+                data = Data(meeting=about, recording=recording)
+                await self._announce(session, meeting, "recording.ready", data)
             case MeetingEnded():
                 await self._announce(session, meeting, "meeting.ended", Data(meeting=about))
 

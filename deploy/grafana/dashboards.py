@@ -297,6 +297,7 @@ def control() -> Dashboard:
                 "cps",
                 {
                     "{{outcome}}": rate("parley_control_files_total", "outcome") + NONE,
+                    "recording {{outcome}}": rate("parley_control_recordings_total", "outcome") + NONE,
                     "deleted, {{reason}}": rate("parley_control_objects_deleted_total", "reason") + NONE,
                 },
             ),

@@ -60,7 +60,7 @@ def test_nginx_lets_through_what_control_takes() -> None:
     usual, files = (int(number) * 1024 * 1024 for number in megabytes)
     limits = ControlSettings().limits
     assert usual > max(limits.body_bytes, limits.report_bytes)
-    assert files > limits.file_bytes + limits.body_bytes
+    assert files > max(limits.file_bytes, limits.recording_bytes) + limits.body_bytes
 
 
 def test_secrets_are_as_control_makes_them(tmp_path: Path) -> None:

@@ -62,6 +62,12 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/meetings/{code}/archives"): Rule(200, HOSTS),
     ("GET", "/api/meetings/{code}/archives/{archive}"): Rule(404, HOSTS),
     ("GET", "/api/meetings/{code}/recordings"): Rule(200, MEMBERS),
+    ("POST", "/api/meetings/{code}/recordings"): Rule(
+        201,
+        HOSTS,
+        {"title": "x", "type": "video/webm", "size": 1, "started_at": "2031-05-04T12:00:00Z", "duration": 1},
+    ),
+    ("POST", "/api/meetings/{code}/recordings/{recording}/complete"): Rule(404, HOSTS),
     ("GET", "/api/meetings/{code}/recordings/{recording}"): Rule(404, MEMBERS),
     ("DELETE", "/api/meetings/{code}/recordings/{recording}"): Rule(
         404, ACCOUNTS | {STRANGER: 403, MEMBER: 403}

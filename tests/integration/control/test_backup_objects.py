@@ -26,6 +26,7 @@ from control.objects.folder import Folder
 from control.objects.grants import Grants
 from control.objects.port import Objects
 from control.objects.s3 import S3, Bucket
+from control.recordings.store import Recording
 from control.shards.shards import Shards
 from tests.integration.control.backups import parley
 from tests.integration.control.conftest import Start
@@ -92,7 +93,7 @@ async def filled(store: Objects) -> dict[str, bytes]:
     return objects
 
 
-async def add_attachments(shards: Shards, store: Objects, objects: dict[str, bytes]) -> None:
+async def add_files(shards: Shards, store: Objects, objects: dict[str, bytes]) -> None:
     """Have a row of the database name each object."""
     now = utc_now()
     host = Account(id=uuid4().hex, email="ann@example.org", name="Ann", password_hash="h", created_at=now)
@@ -128,6 +129,21 @@ async def add_attachments(shards: Shards, store: Objects, objects: dict[str, byt
                     digest=known.digest,
                 )
             )
+            session.add(
+                Recording(
+                    id=id_,
+                    meeting_id=meeting,
+                    key=key,
+                    title="T",
+                    content_type="image/png",
+                    size=known.size,
+                    started_at=now,
+                    ended_at=now,
+                    created_at=now,
+                    ready_at=now,
+                    digest=known.digest,
+                )
+            )
 
 
 async def contents(store: Objects) -> dict[str, tuple[bytes, str]]:
@@ -156,7 +172,7 @@ async def test_objects_come_back_in_whichever_store_there_is(
     )
     await shards.prepare(1)
     objects = await filled(store)
-    await add_attachments(shards, store, objects)
+    await add_files(shards, store, objects)
     ensure_secrets(tmp_path)
     shelf = FolderShelf(tmp_path / "backups")
     async with shelf.draft(datetime(2031, 1, 1, tzinfo=UTC)) as archive:
@@ -167,11 +183,12 @@ async def test_objects_come_back_in_whichever_store_there_is(
     assert await contents(anew) == {key: (content, "image/png") for key, content in objects.items()}
     async with again.first.read() as session:
         for key in objects:
-            attachment = await session.get(Attachment, key.partition("/")[2])
             known = await anew.head(key)
-            assert attachment is not None
             assert known is not None
-            assert attachment.digest == known.digest
+            for kind in (Attachment, Recording):
+                kept = await session.get(kind, key.partition("/")[2])
+                assert kept is not None
+                assert kept.digest == known.digest
 
 
 async def test_a_damaged_object_is_told_and_nothing_is_restored(

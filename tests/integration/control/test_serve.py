@@ -12,13 +12,16 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import WSMsgType
+from yarl import URL
 
 from control.database import database_url
-from tests.integration.control.harness import rows
+from tests.integration.control.harness import PASSWORD, Client, rows
 from tests.support.ports import free_ports
 from tests.support.postgres import Postgres
 from tests.support.processes import Process
 from tests.support.waiting import until
+
+WAITING = "SELECT kind FROM jobs WHERE state = 'waiting'"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -91,6 +94,63 @@ async def test_without_its_database_it_says_so_and_ends(tmp_path: Path) -> None:
     assert f"Error: postgresql+psycopg://parley:***@127.0.0.1:{port}/parley does not answer" in said
     assert "does not answer yet" in said
     assert "hush" not in said
+
+
+async def test_a_worker_without_its_database_says_so_and_ends(tmp_path: Path) -> None:
+    database, broker = free_ports(2)
+    environment = os.environ | {
+        "PARLEY_DATA": str(tmp_path / "data"),
+        "PARLEY_DATABASE_URL": f"postgresql://parley:hush@127.0.0.1:{database}/parley",
+        "PARLEY_DATABASE_WAIT_S": "1",
+        "PARLEY_AMQP_URL": f"amqp://parley:hush@127.0.0.1:{broker}/",
+        "PARLEY_WORKER_PORT": "0",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "control.worker", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    _, printed = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 1
+    said = printed.decode()
+    assert f"Error: postgresql+psycopg://parley:***@127.0.0.1:{database}/parley does not answer" in said
+    assert "hush" not in said
+
+
+async def test_without_redis_rabbitmq_and_mail_it_starts_all_the_same(tmp_path: Path) -> None:
+    """What only waits for them waits; everything else is done, and no password is told."""
+    port, *dead = free_ports(4)
+    environment = os.environ | {
+        "PARLEY_DATA": str(tmp_path / "data"),
+        "PARLEY_CONTROL_PORT": str(port),
+        "PARLEY_BCRYPT_COST": "4",
+        "PARLEY_REDIS_URL": f"redis://parley:hush@127.0.0.1:{dead[0]}/0",
+        "PARLEY_AMQP_URL": f"amqp://parley:hush@127.0.0.1:{dead[1]}/",
+        "PARLEY_SMTP_URL": f"smtps://parley:hush@127.0.0.1:{dead[2]}",
+        "PARLEY_MAIL_FROM": "parley@example.org",
+        "PARLEY_PUBLIC_URL": "https://meet.example.org",
+    }
+    log = tmp_path / "control.log"
+    with Process([sys.executable, "-m", "control.cli"], log, env=environment) as process:
+        async with aiohttp.ClientSession() as http:
+            ann = Client(http, URL(f"http://127.0.0.1:{port}"))
+
+            async def ready() -> bool:
+                process.alive()
+                try:
+                    return (await ann.get("/readyz")).status == 200
+                except aiohttp.ClientConnectionError:
+                    return False
+
+            await until("control is ready", ready)
+            body = {"email": "ann@example.org", "name": "Ann", "password": PASSWORD}
+            ann.token = (await ann.post("/api/accounts", body)).json["access_token"]
+            meeting = f"/api/meetings/{(await ann.post('/api/meetings', {'title': 'x'})).json['code']}"
+            invited = await ann.post(f"{meeting}/invitations", {"addresses": ["bo@example.org"]})
+            said = await ann.post(f"{meeting}/messages", {"text": "x", "client_id": "x"})
+            assert (invited.status, said.status) == (201, 201)
+            jobs = rows(database_url(f"sqlite:///{tmp_path / 'data' / 'control.sqlite'}"), WAITING)
+            assert ("invitations.notice.v1",) in jobs
+    assert "Traceback" not in log.read_text()
+    assert "hush" not in log.read_text()
 
 
 async def test_several_started_together_share_one_empty_database(tmp_path: Path, server: Postgres) -> None:
