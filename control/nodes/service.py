@@ -161,7 +161,7 @@ class Nodes:
 
     async def _apply(self, session: AsyncSession, report: Report, event: Told) -> None:
         if isinstance(event, LaterEvent):
-            log.warning("node %s told of %r, which this version does not know", report.node, event.type)
+            log.info("node %s told of %r, which this version does not know", report.node, event.type)
             self._metrics.node_events.labels("not_understood").inc()
             return
         await feeds.hold(session, event.room)
