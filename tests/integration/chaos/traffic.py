@@ -71,18 +71,17 @@ class Host:
         """The same person at another replica."""
         return Host(Client(self.client.http, base, self.client.token, self.client.user), self.meeting)
 
-    async def say(self, text: str, *attachments: str) -> str:
+    async def say(self, text: str) -> str:
         """Write a line."""
-        body = {"text": text, "client_id": text.replace(" ", "-"), "attachments": attachments}
-        return str(_taken(await self.client.post(f"{self.path}/messages", body)).json["id"])
+        return str((await self._post(text))["id"])
 
     async def share(self, name: str) -> str:
         """Upload a file that holds its name, and write a line with it."""
         body = {"name": name, "type": "text/plain", "size": len(name)}
         announced = _taken(await self.client.post(f"{self.path}/attachments", body)).json
         await self._upload(announced, name)
-        await self.say(name, announced["id"])
-        return f"attachments/{announced['id']}"
+        (attachment,) = (await self._post(name, announced["id"]))["attachments"]
+        return f"attachments/{attachment['id']}"
 
     async def record(self, name: str) -> str:
         """Hand in a recording that holds its name."""
@@ -99,6 +98,12 @@ class Host:
         one = f"recordings/{announced['id']}"
         _taken(await self.client.post(f"{self.path}/{one}/complete"))
         return one
+
+    async def _post(self, text: str, *attachments: str) -> dict[str, Any]:
+        """Post a message once, however often; return it as it was posted first."""
+        body = {"text": text, "client_id": text.replace(" ", "-"), "attachments": attachments}
+        message: dict[str, Any] = _taken(await self.client.post(f"{self.path}/messages", body)).json
+        return message
 
     async def _upload(self, announced: dict[str, Any], content: str) -> None:
         status = await send_form(self.client.http, self.client.base, announced, content.encode())
