@@ -20,6 +20,8 @@ from control.outbox import Outbox
 from control.replicas import Replicas, alone, together
 from control.settings import Settings
 from control.shards.shards import Shards
+from control.verification.links import Links, Purpose
+from control.verification.service import Verification
 from control.webhooks.service import Webhooks
 from control.webhooks.subscribers import Subscribers
 
@@ -41,6 +43,7 @@ class Ground:
     outbox: Outbox
     chat: Chat
     agenda: Agenda
+    verification: Verification
 
     def loops(self) -> list[Loop]:
         """Return what the parts do in the background."""
@@ -77,6 +80,7 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
     chat = Chat(clock, events, files.attachments)
     mails = replicas.buckets("invite", settings.rates.invite_per_host)
     mailing = Mailing(MailTokens(secrets.session), mails)
+    links = Links(secrets.session, clock, {Purpose.VERIFY: settings.verify_link_s})
     return Ground(
         settings=settings,
         clock=clock,
@@ -91,6 +95,7 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
         outbox=outbox,
         chat=chat,
         agenda=agenda(settings, clock, mailing, shards, outbox, chat),
+        verification=Verification(clock, jobs, links, required=settings.must_verify_email),
     )
 
 

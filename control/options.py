@@ -251,6 +251,13 @@ OF_BOUNDS = together(
     option(
         "--rate-invite", "PARLEY_RATE_INVITE", "invite_per_host", RATE, "Mails to the invited of one host."
     ),
+    option(
+        "--rate-verify",
+        "PARLEY_RATE_VERIFY",
+        "verify_per_account",
+        RATE,
+        "Letters that one account asks for to verify its address.",
+    ),
     option("--max-api-keys", "PARLEY_MAX_API_KEYS", "api_keys_each", COUNT, "API keys of one account."),
     option(
         "--rate-upload",

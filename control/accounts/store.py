@@ -11,7 +11,7 @@ from control.database import Base
 
 
 class Account(Base):
-    """A person. `email` is normalised."""
+    """A person. `email` is normalised; whether it is theirs is known only once it was verified."""
 
     __tablename__ = "accounts"
 
@@ -20,6 +20,7 @@ class Account(Base):
     name: Mapped[str] = mapped_column(String(80))
     password_hash: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime]
+    email_verified_at: Mapped[datetime | None]
 
 
 class SignIn(Base):

@@ -13,14 +13,16 @@ from control.edge.html import WEB, render
 from control.meetings.lookup import Lookup
 from control.scopes import Scope
 from control.shards.shards import Shards
+from control.verification.service import Verification
 from control.webhooks.schema import Kind
 
 
 class PageRoutes:
     """The routes of pages and of the files they load."""
 
-    def __init__(self, shards: Shards, access: Access, lookup: Lookup) -> None:
+    def __init__(self, shards: Shards, access: Access, lookup: Lookup, verification: Verification) -> None:
         self._shards = shards
+        self._verification = verification
         self._access = access
         self._lookup = lookup
 
@@ -85,7 +87,7 @@ class PageRoutes:
             return None
         async with self._shards.first.read() as session:
             account = await accounts.by_id(session, grant.identity.account)
-        return None if account is None else User.of(account)
+        return None if account is None else User.of(account, self._verification)
 
 
 def see_other(target: URL) -> web.Response:
