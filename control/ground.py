@@ -21,6 +21,7 @@ from control.replicas import Replicas, alone, together
 from control.settings import Settings
 from control.shards.shards import Shards
 from control.verification.links import Links, Purpose
+from control.verification.recovery import Recovery
 from control.verification.service import Verification
 from control.webhooks.service import Webhooks
 from control.webhooks.subscribers import Subscribers
@@ -44,6 +45,7 @@ class Ground:
     chat: Chat
     agenda: Agenda
     verification: Verification
+    recovery: Recovery
 
     def loops(self) -> list[Loop]:
         """Return what the parts do in the background."""
@@ -80,7 +82,8 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
     chat = Chat(clock, events, files.attachments)
     mails = replicas.buckets("invite", settings.rates.invite_per_host)
     mailing = Mailing(MailTokens(secrets.session), mails)
-    links = Links(secrets.session, clock, {Purpose.VERIFY: settings.verify_link_s})
+    lives_s = {Purpose.VERIFY: settings.verify_link_s, Purpose.RESET: settings.reset_link_s}
+    links = Links(secrets.session, clock, lives_s)
     return Ground(
         settings=settings,
         clock=clock,
@@ -96,6 +99,7 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
         chat=chat,
         agenda=agenda(settings, clock, mailing, shards, outbox, chat),
         verification=Verification(clock, jobs, links, required=settings.must_verify_email),
+        recovery=Recovery(clock, jobs, links, replicas.credentials.end),
     )
 
 

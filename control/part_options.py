@@ -115,6 +115,13 @@ OF_PARTS = together(
         "Life of the link that verifies an address.",
     ),
     option(
+        "--reset-link-s",
+        "PARLEY_RESET_LINK_S",
+        "reset_link_s",
+        LIFE,
+        "Life of the link that sets a new password.",
+    ),
+    option(
         "--jobs-concurrency",
         "PARLEY_JOBS_CONCURRENCY",
         "jobs_concurrency",

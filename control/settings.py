@@ -32,6 +32,8 @@ class Rates:
     key_per_account: Rate = field(default=Rate(20, 600))
     invite_per_host: Rate = field(default=Rate(200, 3600))
     verify_per_account: Rate = field(default=Rate(5, 3600))
+    reset_per_address: Rate = field(default=Rate(20, 600))
+    reset_per_email: Rate = field(default=Rate(3, 3600))
     chat_per_author: Rate = field(default=Rate(20, 10))
     connect_per_address: Rate = field(default=Rate(300, 60))
     messages_per_connection: Rate = field(default=Rate(100, 10))
@@ -113,6 +115,7 @@ class Settings:
     mail_from: str | None = None
     email_verification: str | None = None
     verify_link_s: int = 3 * 24 * 3600
+    reset_link_s: int = 3600
     s3_url: URL | None = None
     s3_public_url: URL | None = None
     s3_region: str = "us-east-1"

@@ -33,7 +33,7 @@ from control.people.routes import PeopleRoutes
 from control.recordings.routes import RecordingRoutes
 from control.turn.routes import TurnRoutes
 from control.turn.service import TurnServers
-from control.verification.routes import VerificationRoutes
+from control.verification.routes import RecoveryLimits, RecoveryRoutes, VerificationRoutes
 from control.webhooks.routes import WebhookRoutes
 from control.webhooks.targets import targets_of
 
@@ -90,7 +90,7 @@ def endpoints(ground: Ground, common: Common, nodes: Nodes) -> list[Endpoint]:
 
 def _of_accounts(
     ground: Ground, common: Common
-) -> tuple[AccountRoutes, VerificationRoutes, ApiKeyRoutes, WebhookRoutes]:
+) -> tuple[AccountRoutes, VerificationRoutes, RecoveryRoutes, ApiKeyRoutes, WebhookRoutes]:
     settings, first = ground.settings, ground.shards.first
     accounts = Accounts(
         ground.clock,
@@ -100,6 +100,7 @@ def _of_accounts(
         ended=ground.replicas.credentials.end,
     )
     limits = AccountLimits(settings.rates, ground.replicas.buckets)
+    resets = RecoveryLimits(settings.rates, ground.replicas.buckets)
     targets, secret = targets_of(settings), ground.secrets.session
     keys = ground.replicas.buckets("keys", settings.rates.key_per_account)
     webhooks = ground.replicas.buckets("webhooks", settings.rates.create_per_account)
@@ -107,6 +108,7 @@ def _of_accounts(
     return (
         AccountRoutes(first, accounts, ground.passwords, common.tokens, common.access, limits),
         VerificationRoutes(first, ground.verification, common.access, letters),
+        RecoveryRoutes(first, ground.recovery, ground.passwords, resets),
         ApiKeyRoutes(first, common.keys, common.access, keys),
         WebhookRoutes(first, ground.outbox.webhooks, targets, common.access, secret, webhooks),
     )

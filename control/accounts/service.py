@@ -70,7 +70,12 @@ class Accounts:
         return account
 
     async def sign_in(self, session: AsyncSession, account: Account) -> Device:
-        """Return a new device of the account."""
+        """Return a new device of the account.
+
+        Raises `Refused` with BAD_CREDENTIALS when its password is another by now: that ended all sign-ins.
+        """
+        if not await store.hold_password(session, account):
+            raise Refused(Reason.BAD_CREDENTIALS)
         now = self._clock()
         sign_in = SignIn(
             id=uuid4().hex,

@@ -32,6 +32,8 @@ class PageRoutes:
             web.get("/", self.landing),
             web.get("/sign-up", self.sign_up),
             web.get("/sign-in", self.sign_in),
+            web.get("/forgot-password", self.forgot_password),
+            web.get("/new-password", self.new_password),
             web.get("/meetings", self.meetings),
             web.get("/settings", self.settings),
             web.get("/m/{code}", self.meeting),
@@ -49,6 +51,14 @@ class PageRoutes:
     async def sign_in(self, request: web.Request) -> web.Response:
         """Sign in."""
         return await self._page(request, "sign_in.html")
+
+    async def forgot_password(self, request: web.Request) -> web.Response:
+        """Ask for a letter to set a new password by."""
+        return await self._page(request, "forgot_password.html")
+
+    async def new_password(self, request: web.Request) -> web.Response:
+        """Set a new password, by the token after the `#`."""
+        return await self._page(request, "new_password.html")
 
     async def meetings(self, request: web.Request) -> web.Response:
         """One's own meetings; strangers are sent to sign in."""

@@ -21,6 +21,22 @@ def verify_address(to: str, link: Link, base: str) -> SendMail:
     )
 
 
+def reset_password(to: str, link: Link, base: str) -> SendMail:
+    """Return the letter to set a new password by, on the server at `base`."""
+    # After the #, the token is in no log of a proxy.
+    url = (URL(base) / "new-password").with_fragment(link.token)
+    return SendMail(
+        to=to,
+        subject="Set a new password",
+        text=_letter(
+            f"somebody, probably you, has forgotten the password of your account at\n{base}",
+            f"If it was you, open this link and set a new one:\n{url}",
+            f"The link is good once, until {_moment(link)}.",
+            "If it was not you, do nothing: your password stays as it is.",
+        ),
+    )
+
+
 def _letter(*paragraphs: str) -> str:
     return "\n\n".join(("Hello,", *paragraphs)) + "\n"
 

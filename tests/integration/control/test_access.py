@@ -41,6 +41,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/session/resume"): Rule(303, {}),
     ("GET", "/api/me"): Rule(200, ACCOUNTS),
     ("POST", "/api/me/verification"): Rule(204, ACCOUNTS),
+    ("POST", "/api/password/forgotten"): Rule(422, {}, {}),
+    ("POST", "/api/password"): Rule(422, {}, {}),
     ("POST", "/api/keys"): Rule(201, ACCOUNTS, {"name": "x", "scopes": ["chat:read"]}),
     ("GET", "/api/keys"): Rule(200, ACCOUNTS),
     ("DELETE", "/api/keys/{key}"): Rule(404, ACCOUNTS),  # 404: allowed, but there is no such key
@@ -87,6 +89,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/"): Rule(200, {}),
     ("GET", "/sign-up"): Rule(200, {}),
     ("GET", "/sign-in"): Rule(200, {}),
+    ("GET", "/forgot-password"): Rule(200, {}),
+    ("GET", "/new-password"): Rule(200, {}),
     ("GET", "/meetings"): Rule(303, {}),  # a page: cookies count there, not the bearer's token
     ("GET", "/settings"): Rule(303, {}),
     ("GET", "/m/{code}"): Rule(200, {}),

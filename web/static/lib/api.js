@@ -81,6 +81,16 @@ export class Api {
     return this.#call("GET", "/api/me");
   }
 
+  /** Have a letter sent to set a new password by. @param {string} email @returns {Promise<void>} */
+  forgotPassword(email) {
+    return this.#call("POST", "/api/password/forgotten", { email });
+  }
+
+  /** @param {{token: string, password: string}} reset `token` of the letter's link @returns {Promise<void>} */
+  resetPassword(reset) {
+    return this.#call("POST", "/api/password", reset);
+  }
+
   /** Have another letter sent to verify my address by. @returns {Promise<void>} */
   sendVerification() {
     return this.#call("POST", "/api/me/verification");
