@@ -31,6 +31,7 @@ from control.slices import common_of, endpoints, evacuation_of
 from control.socket_io.answering import Rules
 from control.socket_io.hearing import Doors
 from control.socket_io.routes import SocketIoRoutes
+from control.verification.routes import VerificationPages
 from control.work import Work, handlers
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,9 @@ def _serve_people(app: web.Application, ground: Ground, nodes: Nodes) -> None:
     api += OpenApiRoutes(api).table()
     app.router.add_routes([endpoint.route(common.admission.admit) for endpoint in api])
     app.router.add_routes(ground.files.routes)
-    app.router.add_routes(PageRoutes(ground.shards, common.access, common.lookup).table())
+    pages = PageRoutes(ground.shards, common.access, common.lookup, ground.verification)
+    app.router.add_routes(pages.table())
+    app.router.add_routes(VerificationPages(ground.shards.first, ground.verification).table())
     agenda = ground.agenda
     app.router.add_routes(MailRoutes(ground.shards, agenda.invitations, agenda.mail_tokens).table())
     rules = Rules(
@@ -150,6 +153,8 @@ async def _live(ground: Ground, nodes: Nodes) -> AsyncIterator[None]:
         ground.metrics,
     )
     async with ground.in_use([sender, *work.in_control(), *_upkeep(ground, nodes)]):
+        if not ground.settings.must_verify_email:
+            log.info("accounts' e-mail addresses are not verified, but taken for their owners'")
         yield
 
 

@@ -22,6 +22,9 @@ from control.outbox import Outbox
 from control.replicas import Replicas, replicas_of
 from control.settings import Settings
 from control.shards.shards import Shards
+from control.verification.links import Links, Purpose
+from control.verification.recovery import Recovery
+from control.verification.service import Verification
 from control.webhooks.service import Webhooks
 from control.webhooks.subscribers import REFRESH_S, Subscribers
 
@@ -43,6 +46,8 @@ class Ground:
     outbox: Outbox
     chat: Chat
     agenda: Agenda
+    verification: Verification
+    recovery: Recovery
 
     def _loops(self) -> list[Loop]:
         """Return what the parts do in the background."""
@@ -79,6 +84,8 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
     chat = Chat(clock, events, files.attachments)
     mails = replicas.buckets("invite", settings.rates.invite_per_host)
     mailing = Mailing(MailTokens(secrets.session), mails)
+    lives_s = {Purpose.VERIFY: settings.verify_link_s, Purpose.RESET: settings.reset_link_s}
+    links = Links(secrets.session, clock, lives_s)
     return Ground(
         settings=settings,
         clock=clock,
@@ -93,6 +100,8 @@ def ground_of(settings: Settings, clock: Clock) -> Ground:
         outbox=outbox,
         chat=chat,
         agenda=agenda(settings, clock, mailing, shards, outbox, chat),
+        verification=Verification(clock, jobs, links, required=settings.must_verify_email),
+        recovery=Recovery(clock, jobs, links, replicas.credentials.end),
     )
 
 

@@ -273,6 +273,27 @@ OF_BOUNDS = together(
     option(
         "--rate-invite", "PARLEY_RATE_INVITE", "invite_per_host", RATE, "Mails to the invited of one host."
     ),
+    option(
+        "--rate-verify",
+        "PARLEY_RATE_VERIFY",
+        "verify_per_account",
+        RATE,
+        "Letters that one account asks for to verify its address.",
+    ),
+    option(
+        "--rate-reset",
+        "PARLEY_RATE_RESET",
+        "reset_per_address",
+        RATE,
+        "New passwords asked for, or set by a link, by one address.",
+    ),
+    option(
+        "--rate-reset-email",
+        "PARLEY_RATE_RESET_EMAIL",
+        "reset_per_email",
+        RATE,
+        "Letters to one account that has forgotten its password.",
+    ),
     option("--max-api-keys", "PARLEY_MAX_API_KEYS", "api_keys_each", COUNT, "API keys of one account."),
     option(
         "--rate-upload",

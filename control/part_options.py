@@ -100,6 +100,28 @@ OF_PARTS = together(
     ),
     option("--mail-from", "PARLEY_MAIL_FROM", "mail_from", MAILBOX, "Whom mail is from; needed with SMTP."),
     option(
+        "--email-verification",
+        "PARLEY_EMAIL_VERIFICATION",
+        "email_verification",
+        click.Choice(["required", "off"]),
+        "Whether accounts see what their address is invited to only once a letter has verified that it is "
+        "theirs; if absent, required with SMTP and off without.",
+    ),
+    option(
+        "--verify-link-s",
+        "PARLEY_VERIFY_LINK_S",
+        "verify_link_s",
+        LIFE,
+        "Life of the link that verifies an address.",
+    ),
+    option(
+        "--reset-link-s",
+        "PARLEY_RESET_LINK_S",
+        "reset_link_s",
+        LIFE,
+        "Life of the link that sets a new password.",
+    ),
+    option(
         "--jobs-concurrency",
         "PARLEY_JOBS_CONCURRENCY",
         "jobs_concurrency",

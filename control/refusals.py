@@ -27,6 +27,7 @@ class Reason(StrEnum):
     MEETING_ENDED = "meeting_ended"
     FILE_GONE = "file_gone"
     MEETING_CANCELLED = "meeting_cancelled"
+    LINK_EXPIRED = "link_expired"
     EMAIL_TAKEN = "email_taken"
     TOO_MANY_KEYS = "too_many_keys"
     REQUEST_IN_PROGRESS = "request_in_progress"
@@ -57,6 +58,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.MEETING_ENDED: "The meeting has ended.",
     Reason.FILE_GONE: "This file is not kept any more.",
     Reason.MEETING_CANCELLED: "The meeting was cancelled.",
+    Reason.LINK_EXPIRED: "This link is not good any more; have another letter sent.",
     Reason.EMAIL_TAKEN: "There is already an account with this e-mail address; sign in instead.",
     Reason.TOO_MANY_KEYS: "The account has as many API keys as it may have; revoke one first.",
     Reason.REQUEST_IN_PROGRESS: "The same request is still being worked on; try again in a moment.",

@@ -31,6 +31,9 @@ class Rates:
     create_per_account: Rate = field(default=Rate(60, 600))
     key_per_account: Rate = field(default=Rate(20, 600))
     invite_per_host: Rate = field(default=Rate(200, 3600))
+    verify_per_account: Rate = field(default=Rate(5, 3600))
+    reset_per_address: Rate = field(default=Rate(20, 600))
+    reset_per_email: Rate = field(default=Rate(3, 3600))
     chat_per_author: Rate = field(default=Rate(20, 10))
     connect_per_address: Rate = field(default=Rate(300, 60))
     messages_per_connection: Rate = field(default=Rate(100, 10))
@@ -112,6 +115,9 @@ class Settings:
     smtp_starttls: str = "offered"
     smtp_timeout_s: float = 20.0
     mail_from: str | None = None
+    email_verification: str | None = None
+    verify_link_s: int = 3 * 24 * 3600
+    reset_link_s: int = 3600
     s3_url: URL | None = None
     s3_public_url: URL | None = None
     s3_region: str = "us-east-1"
@@ -150,6 +156,13 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     jobs: JobSettings = field(default_factory=JobSettings)
     meetings: MeetingSettings = field(default_factory=MeetingSettings)
+
+    @property
+    def must_verify_email(self) -> bool:
+        """Whether accounts' addresses must be verified: if nothing is set, where there is a mail server."""
+        if self.email_verification is None:
+            return self.smtp_url is not None
+        return self.email_verification == "required"
 
     @property
     def databases(self) -> list[tuple[DatabaseUrl, DatabaseUrl | None]]:

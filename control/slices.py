@@ -33,6 +33,7 @@ from control.people.routes import PeopleRoutes
 from control.recordings.routes import RecordingRoutes, Transfers
 from control.turn.routes import TurnRoutes
 from control.turn.service import TurnServers
+from control.verification.routes import RecoveryLimits, RecoveryRoutes, VerificationRoutes
 from control.webhooks.routes import WebhookRoutes
 from control.webhooks.targets import targets_of
 
@@ -89,20 +90,27 @@ def endpoints(ground: Ground, common: Common, nodes: Nodes) -> list[Endpoint]:
     return [endpoint for part in slices for endpoint in part.table()]
 
 
-def _of_accounts(ground: Ground, common: Common) -> tuple[AccountRoutes, ApiKeyRoutes, WebhookRoutes]:
+def _of_accounts(
+    ground: Ground, common: Common
+) -> tuple[AccountRoutes, VerificationRoutes, RecoveryRoutes, ApiKeyRoutes, WebhookRoutes]:
     settings, first = ground.settings, ground.shards.first
     accounts = Accounts(
         ground.clock,
         ground.secrets.session,
+        ground.verification,
         refresh_s=settings.refresh_token_s,
         ended=ground.replicas.credentials.end,
     )
     limits = AccountLimits(settings.rates, ground.replicas.buckets)
+    resets = RecoveryLimits(settings.rates, ground.replicas.buckets)
     targets, secret = targets_of(settings), ground.secrets.session
     keys = ground.replicas.buckets("keys", settings.rates.key_per_account)
     webhooks = ground.replicas.buckets("webhooks", settings.rates.create_per_account)
+    letters = ground.replicas.buckets("verify", settings.rates.verify_per_account)
     return (
         AccountRoutes(first, accounts, ground.passwords, common.tokens, common.access, limits),
+        VerificationRoutes(first, ground.verification, common.access, letters),
+        RecoveryRoutes(first, ground.recovery, ground.passwords, resets),
         ApiKeyRoutes(first, common.keys, common.access, keys),
         WebhookRoutes(first, ground.outbox.webhooks, targets, common.access, secret, webhooks),
     )
@@ -112,9 +120,10 @@ def _of_meetings(ground: Ground, common: Common) -> tuple[MeetingRoutes, Invitat
     clock, shards, rates = ground.clock, ground.shards, ground.settings.rates
     creations = ground.replicas.buckets("meetings", rates.create_per_account)
     making = Making(creations, common.idempotency)
+    lists = Lists(shards, ground.verification, clock)
     lookup, access = common.lookup, common.access
     return (
-        MeetingRoutes(shards, ground.agenda.meetings, Lists(shards, clock), lookup, access, making),
+        MeetingRoutes(shards, ground.agenda.meetings, lists, lookup, access, making),
         InvitationRoutes(shards, ground.agenda.invitations, lookup, access),
     )
 

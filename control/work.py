@@ -25,6 +25,7 @@ from control.mail.smtp import SmtpMailer, parsed_server
 from control.meetings.timers import EndEmpty
 from control.metrics import Metrics
 from control.settings import Settings
+from control.verification.schema import WriteReset
 from control.webhooks.delivery import Deliveries
 from control.webhooks.schema import Announce, Deliver
 
@@ -39,6 +40,7 @@ def handlers(ground: Ground) -> Handlers:
     return {
         SendMail: mailing(settings, clock).send,
         Notice: ground.agenda.notices.write,
+        WriteReset: ground.recovery.write,
         EndEmpty: ground.agenda.closing.end_empty,
         ArchiveChat: ground.files.archives.make,
         Announce: deliveries.announce,

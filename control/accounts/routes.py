@@ -81,14 +81,22 @@ class AccountRoutes:
         ]
 
     async def register(self, request: web.Request) -> web.Response:
-        """Make an account and sign in."""
+        """Make an account and sign in.
+
+        Where addresses must be verified, a letter with a link for that is sent. Until then the account is not
+        shown what its address is invited to.
+        """
         await self._limits.register.take(request[CALLER].rate_key)
         body = await read_json(request, Registration)
         name = one_line(body.name, "name")
         password_hash = await self._passwords.hash(body.password)
         async with self._database.write() as session:
             account = await self._accounts.register(
-                session, email=normalised(body.email), name=name, password_hash=password_hash
+                session,
+                email=normalised(body.email),
+                name=name,
+                password_hash=password_hash,
+                base=str(request[CALLER].base),
             )
             device = await self._accounts.sign_in(session, account)
         return self._signed_in(request, device, status=201)
@@ -152,7 +160,7 @@ class AccountRoutes:
             account = await store.by_id(session, account_id)
         if account is None:
             raise Refused(Reason.UNAUTHENTICATED)
-        return answer(User.of(account))
+        return answer(User.of(account, self._accounts.verification))
 
     async def _renew(self, token: str | None) -> Device | None:
         if token is None:
@@ -165,7 +173,8 @@ class AccountRoutes:
 
     def _signed_in(self, request: web.Request, device: Device, status: int = 200) -> web.Response:
         access_token = self._access_token(device)
-        body = SignedIn(User.of(device.account), access_token, device.refresh_token, self._tokens.account_s)
+        user = User.of(device.account, self._accounts.verification)
+        body = SignedIn(user, access_token, device.refresh_token, self._tokens.account_s)
         response = answer(body, status)
         self._remember(request, response, device.refresh_token, access_token)
         return response

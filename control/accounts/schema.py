@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from control.accounts.passwords import CHARACTERS_MIN
 from control.accounts.store import Account
+from control.verification.service import Verification
 
 Email = Annotated[str, Meta(max_length=254, pattern=r"^\s*[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\s*$")]
 PersonName = Annotated[str, Meta(min_length=1, max_length=80)]
@@ -47,11 +48,12 @@ class User(Struct, frozen=True):
     id: str
     email: str
     name: str
+    email_verified: bool
 
     @classmethod
-    def of(cls, account: Account) -> "User":
+    def of(cls, account: Account, verification: Verification) -> "User":
         """Return the account's own view."""
-        return cls(account.id, account.email, account.name)
+        return cls(account.id, account.email, account.name, verification.is_verified(account))
 
 
 class SignedIn(Struct, frozen=True):

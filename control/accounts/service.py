@@ -23,6 +23,7 @@ from control.accounts.store import Account, SignIn
 from control.clock import Clock
 from control.database import after_commit
 from control.refusals import Reason, Refused
+from control.verification.service import Verification
 
 REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{16,64})")
 REPLAY_GRACE = timedelta(seconds=20)
@@ -40,24 +41,41 @@ class Device:
 class Accounts:
     """The rules of accounts. `secret` derives refresh tokens; `ended` is told which sign-ins ended."""
 
-    def __init__(self, clock: Clock, secret: bytes, *, refresh_s: int, ended: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        secret: bytes,
+        verification: Verification,
+        *,
+        refresh_s: int,
+        ended: Callable[[str], None],
+    ) -> None:
+        self.verification = verification
         self._clock = clock
         self._secret = secret
         self._ended = ended
         self.refresh_s = refresh_s
         self._lifetime = timedelta(seconds=refresh_s)
 
-    async def register(self, session: AsyncSession, *, email: str, name: str, password_hash: str) -> Account:
-        """Return the new account. Raises `Refused` with EMAIL_TAKEN."""
+    async def register(
+        self, session: AsyncSession, *, email: str, name: str, password_hash: str, base: str
+    ) -> Account:
+        """Return the new account, to be verified by a link to `base`. Raises `Refused` with EMAIL_TAKEN."""
         account = Account(
             id=uuid4().hex, email=email, name=name, password_hash=password_hash, created_at=self._clock()
         )
         if not await store.add_account(session, account):
             raise Refused(Reason.EMAIL_TAKEN)
+        await self.verification.ask(session, account, base)
         return account
 
     async def sign_in(self, session: AsyncSession, account: Account) -> Device:
-        """Return a new device of the account."""
+        """Return a new device of the account.
+
+        Raises `Refused` with BAD_CREDENTIALS when its password is another by now: that ended all sign-ins.
+        """
+        if not await store.hold_password(session, account):
+            raise Refused(Reason.BAD_CREDENTIALS)
         now = self._clock()
         sign_in = SignIn(
             id=uuid4().hex,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, delete, select
+from sqlalchemy import ForeignKey, String, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -11,7 +11,7 @@ from control.database import Base
 
 
 class Account(Base):
-    """A person. `email` is normalised."""
+    """A person. `email` is normalised; whether it is theirs is known only once it was verified."""
 
     __tablename__ = "accounts"
 
@@ -20,6 +20,7 @@ class Account(Base):
     name: Mapped[str] = mapped_column(String(80))
     password_hash: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime]
+    email_verified_at: Mapped[datetime | None]
 
 
 class SignIn(Base):
@@ -63,6 +64,29 @@ async def add_account(session: AsyncSession, account: Account) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+async def hold_password(session: AsyncSession, account: Account) -> bool:
+    """Keep the account's password as it is until the transaction ends. False if it is another already."""
+    same = (Account.id == account.id, Account.password_hash == account.password_hash)
+    return await session.scalar(select(Account.id).where(*same).with_for_update(read=True)) is not None
+
+
+async def replace_password(
+    session: AsyncSession, account: Account, password_hash: str, verified_at: datetime
+) -> bool:
+    """Give the account another password, and have its address count as verified, if it was not yet.
+
+    Returns False, and changes nothing, when the address or the password is another by now.
+    """
+    same = (
+        Account.id == account.id,
+        Account.email == account.email,
+        Account.password_hash == account.password_hash,
+    )
+    verified = func.coalesce(Account.email_verified_at, verified_at)
+    change = update(Account).where(*same).values(password_hash=password_hash, email_verified_at=verified)
+    return await session.scalar(change.returning(Account.id)) is not None
 
 
 async def add_sign_in(session: AsyncSession, sign_in: SignIn) -> None:

@@ -40,6 +40,7 @@ STATUS: dict[Reason, int] = {
     Reason.MEETING_ENDED: 410,
     Reason.FILE_GONE: 410,
     Reason.MEETING_CANCELLED: 410,
+    Reason.LINK_EXPIRED: 410,
     Reason.TOO_LARGE: 413,
     Reason.INVALID: 422,
     Reason.IDEMPOTENCY_KEY_REUSED: 422,

@@ -13,6 +13,7 @@ from control.paging import Id, Window
 from control.people import store as people
 from control.people.attendance import Attendance, attendance
 from control.shards.shards import Shards
+from control.verification.service import Verification
 
 STAYS_LISTED = 200
 
@@ -32,21 +33,23 @@ class Place(Struct, frozen=True, array_like=True):
 class Lists:
     """Reads the lists. A database's replica is asked once it has the meeting after which the page begins."""
 
-    def __init__(self, shards: Shards, clock: Clock) -> None:
+    def __init__(self, shards: Shards, verification: Verification, clock: Clock) -> None:
         self._shards = shards
+        self._verification = verification
         self._clock = clock
 
     async def of_account(
         self, account: Account, when: When | None, wanted: Window[Place]
     ) -> Sequence[Meeting]:
         """Return the wanted meetings of the account, and one more."""
+        address = account.email if self._verification.is_verified(account) else None
         last = wanted.after
         after = None if last is None else (last.at, last.id)
         reaches = partial(store.is_there, meeting_id=None if last is None else last.id)
         found: list[Meeting] = []
         for database in self._shards:
             async with database.history(reaches) as session:
-                found += await store.of_account(session, account, when, after, wanted.limit + 1)
+                found += await store.of_account(session, account.id, address, when, after, wanted.limit + 1)
         found.sort(key=lambda each: (each.moment(when), each.id), reverse=when is not When.COMING)
         return found[: wanted.limit + 1]
 

@@ -109,7 +109,7 @@ class MeetingRoutes:
         return answer(view, status=201)
 
     async def list(self, request: web.Request) -> web.Response:
-        """List the meetings the caller hosted, attended or is invited to.
+        """List the meetings the caller hosted, attended or is invited to, at an address that is verified.
 
         Past ones come with who attended and for how long, if the caller was the host or there.
         """

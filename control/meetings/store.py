@@ -8,7 +8,6 @@ from sqlalchemy import Index, String, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from control.accounts.store import Account
 from control.database import Base
 from control.events import store as feeds
 from control.invitations.store import Invitation
@@ -104,20 +103,21 @@ async def hold(session: AsyncSession, meeting_id: str) -> Meeting:
 
 async def of_account(
     session: AsyncSession,
-    account: Account,
+    account_id: str,
+    address: str | None,
     when: When | None,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Meeting]:
-    """Return the meetings the account hosted, attended or is invited to, at most `limit`.
+    """Return the meetings the account hosted or attended, or its `address` is invited to, at most `limit`.
 
     Those that are coming in the order of their start, others the latest first; from `after` on, a moment in
     that list and a meeting's id.
     """
-    hosted = select(Meeting.id).where(Meeting.host_id == account.id)
-    attended = select(Attendance.meeting_id).where(Attendance.account_id == account.id)
+    hosted = select(Meeting.id).where(Meeting.host_id == account_id)
+    attended = select(Attendance.meeting_id).where(Attendance.account_id == account_id)
     invited = select(Invitation.meeting_id).where(
-        Invitation.address == account.email, Invitation.declined_at.is_(None)
+        Invitation.address == address, Invitation.declined_at.is_(None)
     )
     wanted = select(Meeting).where(Meeting.id.in_(hosted.union(attended, invited)))
     if when is not None:

@@ -13,14 +13,16 @@ from control.edge.html import WEB, render
 from control.meetings.lookup import Lookup
 from control.scopes import Scope
 from control.shards.shards import Shards
+from control.verification.service import Verification
 from control.webhooks.schema import Kind
 
 
 class PageRoutes:
     """The routes of pages and of the files they load."""
 
-    def __init__(self, shards: Shards, access: Access, lookup: Lookup) -> None:
+    def __init__(self, shards: Shards, access: Access, lookup: Lookup, verification: Verification) -> None:
         self._shards = shards
+        self._verification = verification
         self._access = access
         self._lookup = lookup
 
@@ -30,6 +32,8 @@ class PageRoutes:
             web.get("/", self.landing),
             web.get("/sign-up", self.sign_up),
             web.get("/sign-in", self.sign_in),
+            web.get("/forgot-password", self.forgot_password),
+            web.get("/new-password", self.new_password),
             web.get("/meetings", self.meetings),
             web.get("/settings", self.settings),
             web.get("/m/{code}", self.meeting),
@@ -47,6 +51,14 @@ class PageRoutes:
     async def sign_in(self, request: web.Request) -> web.Response:
         """Sign in."""
         return await self._page(request, "sign_in.html")
+
+    async def forgot_password(self, request: web.Request) -> web.Response:
+        """Ask for a letter to set a new password by."""
+        return await self._page(request, "forgot_password.html")
+
+    async def new_password(self, request: web.Request) -> web.Response:
+        """Set a new password, by the token after the `#`."""
+        return await self._page(request, "new_password.html")
 
     async def meetings(self, request: web.Request) -> web.Response:
         """One's own meetings; strangers are sent to sign in."""
@@ -85,7 +97,7 @@ class PageRoutes:
             return None
         async with self._shards.first.read() as session:
             account = await accounts.by_id(session, grant.identity.account)
-        return None if account is None else User.of(account)
+        return None if account is None else User.of(account, self._verification)
 
 
 def see_other(target: URL) -> web.Response:

@@ -40,6 +40,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/session/refresh"): Rule(401, {}, {}),
     ("GET", "/api/session/resume"): Rule(303, {}),
     ("GET", "/api/me"): Rule(200, ACCOUNTS),
+    ("POST", "/api/me/verification"): Rule(204, ACCOUNTS),
+    ("POST", "/api/password/forgotten"): Rule(422, {}, {}),
+    ("POST", "/api/password"): Rule(422, {}, {}),
     ("POST", "/api/keys"): Rule(201, ACCOUNTS, {"name": "x", "scopes": ["chat:read"]}),
     ("GET", "/api/keys"): Rule(200, ACCOUNTS),
     ("DELETE", "/api/keys/{key}"): Rule(404, ACCOUNTS),  # 404: allowed, but there is no such key
@@ -92,12 +95,16 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/"): Rule(200, {}),
     ("GET", "/sign-up"): Rule(200, {}),
     ("GET", "/sign-in"): Rule(200, {}),
+    ("GET", "/forgot-password"): Rule(200, {}),
+    ("GET", "/new-password"): Rule(200, {}),
     ("GET", "/meetings"): Rule(303, {}),  # a page: cookies count there, not the bearer's token
     ("GET", "/settings"): Rule(303, {}),
     ("GET", "/m/{code}"): Rule(200, {}),
     ("GET", "/mail/{token}"): Rule(404, {}),  # of no mail that was sent
     ("POST", "/mail/{token}"): Rule(404, {}),
     ("POST", "/mail/{token}/decline"): Rule(404, {}),
+    ("GET", "/verify/{token}"): Rule(410, {}),  # of no letter that was sent
+    ("POST", "/verify/{token}"): Rule(410, {}),
     ("GET", "/static"): Rule(404, {}),
     ("GET", "/socket.io/"): Rule(400, {}),  # the token is asked for in the handshake, which this is not
     ("POST", "/socket.io/"): Rule(400, {}),

@@ -25,7 +25,12 @@ async def test_registering_signs_in(control: Control) -> None:
     reply = await control.client().post("/api/accounts", ANN)
     assert reply.status == 201
     body = reply.json
-    assert body["user"] == {"id": body["user"]["id"], "email": "ann@example.org", "name": "Ann Lee"}
+    assert body["user"] == {
+        "id": body["user"]["id"],
+        "email": "ann@example.org",
+        "name": "Ann Lee",
+        "email_verified": True,
+    }
     assert body["expires_in"] == 3600
     me = await control.client(body["access_token"]).get("/api/me")
     assert (me.status, me.json) == (200, body["user"])

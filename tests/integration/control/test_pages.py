@@ -12,7 +12,9 @@ def browser(control: Control, token: str | None) -> dict[str, str]:
     return {} if token is None else {"Cookie": f"parley_access={token}"}
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-up", "/sign-in", "/m/{code}"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sign-up", "/sign-in", "/forgot-password", "/new-password", "/m/{code}"]
+)
 async def test_pages_are_open_to_everybody(control: Control, path: str) -> None:
     ann = await control.person("Ann <b>Lee</b>")
     path = path.replace("{code}", (await control.meeting(ann))["code"])

@@ -135,3 +135,17 @@ def test_each_database_may_have_a_replica() -> None:
     one, two, copy = (database_url(f"postgresql://host/{name}") for name in ("one", "two", "copy"))
     settings = Settings(database_url=one, shard_urls=(two,), replica_urls=(copy,))
     assert settings.databases == [(one, copy), (two, None)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "smtp", "must"),
+    [(None, False, False), (None, True, True), ("off", True, False), ("required", False, True)],
+)
+def test_addresses_must_be_verified_where_letters_are_sent_unless_set(
+    settings: list[Settings], asked: str | None, smtp: bool, must: bool
+) -> None:
+    server = ["--smtp-url", "smtp://mail.example.org", "--mail-from", "parley@example.org"]
+    server += ["--public-url", "https://meet.example.org"]
+    environment = {} if asked is None else {"PARLEY_EMAIL_VERIFICATION": asked}
+    run(server if smtp else [], environment)
+    assert settings[0].must_verify_email is must

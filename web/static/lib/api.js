@@ -9,7 +9,7 @@
 import { ParleyError } from "./errors.js";
 
 /**
- * @typedef {{id: string, email: string, name: string}} User
+ * @typedef {{id: string, email: string, name: string, email_verified: boolean}} User
  * @typedef {{code: string, title: string, host: {id?: string, name: string}, guests_allowed: boolean,
  *   starts_at: string | null, ends_at: string | null, time_zone: string | null, cancelled: boolean,
  *   ended_at: string | null, is_host?: boolean, id?: string, created_at?: string, url?: string,
@@ -79,6 +79,21 @@ export class Api {
   /** @returns {Promise<User>} */
   me() {
     return this.#call("GET", "/api/me");
+  }
+
+  /** Have a letter sent to set a new password by. @param {string} email @returns {Promise<void>} */
+  forgotPassword(email) {
+    return this.#call("POST", "/api/password/forgotten", { email });
+  }
+
+  /** @param {{token: string, password: string}} reset `token` of the letter's link @returns {Promise<void>} */
+  resetPassword(reset) {
+    return this.#call("POST", "/api/password", reset);
+  }
+
+  /** Have another letter sent to verify my address by. @returns {Promise<void>} */
+  sendVerification() {
+    return this.#call("POST", "/api/me/verification");
   }
 
   /**

@@ -1,10 +1,11 @@
 /**
- * Signing up and signing in. The forms say method=post, so that one sent before this script has loaded
+ * Signing up, signing in, and a new password for who forgot theirs. The forms say method=post, so that one sent before this script has loaded
  * never puts a password into an address. Afterwards the page goes to `?next=` if that is
  * one of ours, else to my meetings.
  */
 
 import { Api } from "../lib/api.js";
+import { find } from "./dom.js";
 import { onSend } from "./forms.js";
 
 const api = new Api();
@@ -33,5 +34,29 @@ if (signIn) {
   onSend(signIn, async ({ email = "", password = "" }) => {
     await api.signIn({ email: email.trim(), password });
     location.assign(destination());
+  });
+}
+
+/** Say what was done in place of the form. @param {HTMLFormElement} form */
+function showDone(form) {
+  const done = find('[data-part="done"]');
+  form.hidden = true;
+  done.hidden = false;
+  done.focus();
+}
+
+const forgot = /** @type {HTMLFormElement | null} */ (document.querySelector('[data-form="forgot-password"]'));
+if (forgot) {
+  onSend(forgot, async ({ email = "" }) => {
+    await api.forgotPassword(email.trim());
+    showDone(forgot);
+  });
+}
+
+const renew = /** @type {HTMLFormElement | null} */ (document.querySelector('[data-form="new-password"]'));
+if (renew) {
+  onSend(renew, async ({ password = "" }) => {
+    await api.resetPassword({ token: location.hash.slice(1), password });
+    showDone(renew);
   });
 }
