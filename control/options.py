@@ -151,29 +151,6 @@ OF_PLACE = together(
         REGION,
         "Region of this replica, and of those who join here without naming theirs; nodes there go first.",
     ),
-    option("--upload-life-s", "PARLEY_UPLOAD_LIFE_S", "upload_life_s", LIFE, "How long an upload may take."),
-    option(
-        "--recording-upload-life-s",
-        "PARLEY_RECORDING_UPLOAD_LIFE_S",
-        "recording_upload_life_s",
-        LIFE,
-        "How long that of a recording may take.",
-    ),
-    option(
-        "--download-life-s",
-        "PARLEY_DOWNLOAD_LIFE_S",
-        "download_life_s",
-        LIFE,
-        "Life of the address that a file is got from.",
-    ),
-    option(
-        "--retention-days",
-        "PARLEY_RETENTION_DAYS",
-        "retention_days",
-        COUNT,
-        "Days after a meeting's end when its files are deleted; never if absent.",
-    ),
-    option("--sweep-s", "PARLEY_SWEEP_S", "sweep_s", SECONDS, "How often files that may go are looked for."),
     option("--log-level", "PARLEY_LOG_LEVEL", "log_level", LEVEL, "What is logged."),
 )
 """Where control is, whom it trusts, and how long what it gives out is good."""

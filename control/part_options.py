@@ -1,4 +1,4 @@
-"""The options that name the parts control stands on: databases, Redis, RabbitMQ, mail, S3, TURN."""
+"""The options that name the parts control stands on: databases, Redis, RabbitMQ, mail, S3 and files, TURN."""
 
 import click
 
@@ -231,6 +231,29 @@ OF_PARTS = together(
         SECONDS,
         "How long S3 may keep us waiting at the start.",
     ),
+    option("--upload-life-s", "PARLEY_UPLOAD_LIFE_S", "upload_life_s", LIFE, "How long an upload may take."),
+    option(
+        "--recording-upload-life-s",
+        "PARLEY_RECORDING_UPLOAD_LIFE_S",
+        "recording_upload_life_s",
+        LIFE,
+        "How long that of a recording may take.",
+    ),
+    option(
+        "--download-life-s",
+        "PARLEY_DOWNLOAD_LIFE_S",
+        "download_life_s",
+        LIFE,
+        "Life of the address that a file is got from.",
+    ),
+    option(
+        "--retention-days",
+        "PARLEY_RETENTION_DAYS",
+        "retention_days",
+        COUNT,
+        "Days after a meeting's end when its files are deleted; never if absent.",
+    ),
+    option("--sweep-s", "PARLEY_SWEEP_S", "sweep_s", SECONDS, "How often files that may go are looked for."),
     option(
         "--turn-urls",
         "PARLEY_TURN_URLS",
