@@ -8,7 +8,7 @@ CODE := parley.py sfu control doctor web deploy tests
 
 # The tests that bear a busy machine, and those with whole systems, browsers and networks.
 SIDE_BY_SIDE := tests/unit tests/scenario tests/simulation tests/fuzz tests/integration
-ALONE := tests/deploy tests/support tests/e2e
+ALONE := tests/chaos tests/deploy tests/support tests/e2e
 
 .DEFAULT_GOAL := help
 .PHONY: help run test prepare check format bench bench-control bench-workers load scale scenarios networks contract dashboards lock clean

@@ -15,8 +15,8 @@ from uuid import uuid4
 import pytest
 from aiohttp import web
 
-from tests.integration.chaos.system import LEASE_S, Mortal, Part, System, system
-from tests.integration.chaos.traffic import NO_ANSWER, Doing, Host, Listener, Receiver
+from tests.chaos.system import LEASE_S, Mortal, Part, System, system
+from tests.chaos.traffic import NO_ANSWER, Doing, Host, Listener, Receiver
 from tests.integration.control.harness import PASSWORD, Client, rows
 from tests.load.api import Api
 from tests.load.light.bot import LightBot, ReceptionOf, Shape
