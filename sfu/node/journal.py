@@ -39,6 +39,8 @@ BATCH = 512
 TIMEOUT_S = 5.0
 RETRY_S = 0.25
 """After the first failure; a little longer after each further one, up to the report interval."""
+PROXY_ERRORS = (502, 504)
+"""What a balancer says for control, whose own reply may have been lost."""
 
 
 class Journal:
@@ -72,6 +74,7 @@ class Journal:
         self._boot = secrets.token_hex(8)
         self._seq = 0
         self._events: deque[NodeEvent] = deque()
+        self._unread = False
         self._happened = asyncio.Event()
 
     @property
@@ -155,6 +158,7 @@ class Journal:
                 reply = reply_decoder.decode(await response.read())
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             self.failures += 1
+            self._unread |= _may_have_been_answered(error)
             _log.log(
                 logging.WARNING if self.failures == 1 else logging.DEBUG, "report not delivered: %s", error
             )
@@ -164,8 +168,9 @@ class Journal:
         while self._events and self._events[0].seq <= reply.acknowledged:
             self._events.popleft()
         self.moving = reply.moving if report.draining else None
-        if reply.census:
+        if reply.census or self._unread:  # a reply that did not come may have asked for it
             self._count()
+        self._unread = False
         return True
 
     def _next(self) -> Report:
@@ -182,3 +187,10 @@ class Journal:
             load=self._load(),
             events=tuple(map(written, islice(self._events, BATCH))),
         )
+
+
+def _may_have_been_answered(error: Exception) -> bool:
+    """Whether control may have taken in the report that failed with `error`."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return error.status in PROXY_ERRORS
+    return not isinstance(error, aiohttp.ClientConnectorError)

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import msgspec
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
@@ -177,6 +178,39 @@ async def test_events_are_delivered_in_order_and_again_until_acknowledged(house:
     told = events_of(max(reports, key=lambda report: len(report.events)))
     assert [type(event) for event in told] == [RoomOpened, PeerEntered, PeerGone, RoomClosed]
     assert [event.seq for event in told] == [1, 2, 3, 4]
+    delivery.cancel()
+    await asyncio.gather(delivery, return_exceptions=True)
+    await control.close()
+
+
+@pytest.mark.parametrize("status", [None, 502, 503])
+async def test_who_may_have_missed_that_it_is_to_count_counts(house: House, status: int | None) -> None:
+    """Control asks a node that it had given up once what is there; that reply may be lost."""
+    reports: list[Report] = []
+    counts: list[int] = []
+
+    async def take(request: web.Request) -> web.Response:
+        reports.append(report_decoder.decode(await request.read()))
+        if len(reports) == 1:
+            if status is None:
+                assert request.transport is not None
+                request.transport.abort()
+            return web.Response(status=status or 200)
+        return web.json_response({"acknowledged": 0})
+
+    app = web.Application()
+    app.router.add_post("/internal/nodes/report", take)
+    control = TestServer(app, host="127.0.0.1")
+    await control.start_server()
+    settings = Settings(node_id="n1", control_url=str(control.make_url("")), report_interval_s=0.05)
+
+    def count() -> None:
+        counts.append(len(reports))
+
+    journal = Journal(settings, SECRET, house.node.load, lambda: False, count)
+    delivery = asyncio.create_task(journal.run())
+    await eventually(lambda: len(reports) > 4)
+    assert counts == ([] if status == 503 else [2])
     delivery.cancel()
     await asyncio.gather(delivery, return_exceptions=True)
     await control.close()
