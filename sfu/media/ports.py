@@ -9,7 +9,7 @@ VIDEO_CLOCK_HZ = 90_000
 
 
 class Drop(StrEnum):
-    """Why a packet was not forwarded. Each is counted where it happens."""
+    """Why a packet or a message was of no use to anybody. Each is counted where it happens."""
 
     MALFORMED = "malformed"
     UNKNOWN_STREAM = "unknown_stream"
@@ -25,6 +25,8 @@ class Drop(StrEnum):
     REPAIR_LIMIT = "repair_limit"
     HELD_TOO_LONG = "held_too_long"
     LAYER_LEFT_OUT = "layer_left_out"
+    STRAY_FEEDBACK = "stray_feedback"
+    BAD_DATA = "bad_data"
 
 
 Drops = Counter[Drop]

@@ -32,6 +32,7 @@ from sfu.contract.ticket import Source, Ticket
 from sfu.media.assignment import assign
 from sfu.media.ingress import Ingress, Line
 from sfu.media.layer import Layer
+from sfu.media.ports import Drop
 from sfu.media.reports import publisher_reports, slot_reports
 from sfu.media.slot import Slot
 from sfu.media.tally import Tally
@@ -142,8 +143,6 @@ class Peer:
         self.outbox: Outbox | None = None
         self.link_began_at = 0.0
         self.rtt_s: float | None = None
-        self.stray_feedback = 0
-        self.bad_data = 0
         self._seed = seed
         self._limits = limits
         self._floor = floor
@@ -157,7 +156,7 @@ class Peer:
         self._reported_at = 0.0
         self._link_ended = False
         self._waits_until: float | None = None
-        self._ended = Tally()
+        self._counted = Tally()
 
     @property
     def info(self) -> PeerInfo:
@@ -172,9 +171,9 @@ class Peer:
 
     @property
     def tally(self) -> Tally:
-        """Return what all the peer's media counted since it entered."""
+        """Return what was counted of all that the peer sent and was sent since it entered."""
         tally = Tally()
-        tally.add(self._ended)
+        tally.add(self._counted)
         tally.drops.update(self._ingress.drops)
         for slot in self.slots.values():
             tally.add_slot(slot)
@@ -229,7 +228,7 @@ class Peer:
 
     def _unpublish(self, mid: str) -> signals.TrackUnpublished:
         publication = self.publications.pop(mid)
-        self._ended.add_track(publication.line.track)
+        self._counted.add_track(publication.line.track)
         self._ingress.remove(mid)
         return signals.TrackUnpublished(peer=self.id, track=publication.line.track.id)
 
@@ -254,7 +253,7 @@ class Peer:
     def _take_slot(self, mid: str) -> None:
         slot = self.slots.pop(mid)
         slot.clear()
-        self._ended.add_slot(slot)
+        self._counted.add_slot(slot)
 
     def mute(self, mid: str, muted: bool) -> signals.TrackChanged | None:
         """Mute or unmute a published track; None when that changes nothing. Raises `Refusal`."""
@@ -495,7 +494,7 @@ class Peer:
     def _slot(self, ssrc: int) -> Slot | None:
         slot = self._slot_of.get(ssrc)
         if slot is None:
-            self.stray_feedback += 1
+            self._counted.drops[Drop.STRAY_FEEDBACK] += 1
         return slot
 
     def _receive_reports(self, packet: rtcp.SenderReport | rtcp.ReceiverReport, now: float) -> None:
@@ -519,12 +518,12 @@ class Peer:
         try:
             message = signals.decode_data(text)
         except msgspec.DecodeError:
-            self.bad_data += 1
+            self._counted.drops[Drop.BAD_DATA] += 1
             return
         if self.ticket.rights.data:
             self._floor.relay(self, label, message)
         else:
-            self.bad_data += 1
+            self._counted.drops[Drop.BAD_DATA] += 1
 
     # --- time ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sfu.contract.ticket import Rights
+from sfu.media.ports import Drop
 from tests.scenario.world import Client, World
 
 
@@ -36,7 +37,7 @@ def test_a_message_to_nobody_reaches_nobody(to: str) -> None:
     ada, ben = world.meeting("ada", "ben")
     ada.peer.received_data("lossy", f'{{"topic":"nudge","to":"{to}"}}')
     assert received(ada) == received(ben) == []
-    assert ada.peer.bad_data == 0
+    assert ada.peer.tally.drops[Drop.BAD_DATA] == 0
 
 
 def test_nobody_can_speak_in_anothers_name() -> None:
@@ -53,7 +54,7 @@ def test_who_may_not_send_data_is_not_passed_on() -> None:
     ada = world.join("ada", rights=Rights(data=False))
     ada.peer.received_data("lossy", '{"topic":"x"}')
     assert received(ben) == []
-    assert ada.peer.bad_data == 1
+    assert ada.peer.tally.drops[Drop.BAD_DATA] == 1
 
 
 @pytest.mark.parametrize("text", ["", "hello", "[]", '{"body":1}', '{"topic":""}', "[" * 100_000])
@@ -62,4 +63,4 @@ def test_what_is_no_message_is_counted(text: str) -> None:
     ada, ben = world.meeting("ada", "ben")
     ada.peer.received_data("lossy", text)
     assert received(ben) == []
-    assert ada.peer.bad_data == 1
+    assert ada.peer.tally.drops[Drop.BAD_DATA] == 1

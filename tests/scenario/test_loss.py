@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sfu.media.ports import Drop
 from sfu.rtp import rtcp
 from tests.scenario.world import World
 
@@ -173,4 +174,4 @@ def test_reports_that_cannot_be_are_not_believed() -> None:
         ada.send_rtcp(rtcp.receiver_report(1, [rtcp.ReportBlock(ssrc.ssrc, 0, 0, 0, 0, lsr, dlsr)]))
     assert ada.peer.rtt_s is None
     ada.send_rtcp(rtcp.receiver_report(1, [rtcp.ReportBlock(4711, 0, 0, 0, 0, 1, 0)]))
-    assert ada.peer.stray_feedback == 1
+    assert ada.peer.tally.drops[Drop.STRAY_FEEDBACK] == 1

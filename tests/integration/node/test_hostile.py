@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from sfu.contract.signals import View, Want
+from sfu.media.ports import Drop
 from sfu.rtp import rtcp
 from tests.integration.node.client import Client
 from tests.integration.node.conftest import House, eventually
@@ -122,7 +123,7 @@ async def test_a_member_asks_for_repairs_and_key_frames_without_end(house: House
         await dtls._send_rtp(everything)
         await dtls._send_rtp(rtcp.picture_loss(1, slot.ssrc))
         await dtls._send_rtp(rtcp.picture_loss(1, 12345))
-    await eventually(lambda: peer.stray_feedback >= 200)
+    await eventually(lambda: peer.tally.drops[Drop.STRAY_FEEDBACK] >= 200)
     assert track.plis_sent - asked < 20
     assert slot.retransmitted < 5000
     await receive_frames(ben, "video", 10)
@@ -137,7 +138,7 @@ async def test_a_member_floods_the_data_channel(house: House) -> None:
     for _ in range(300):
         mallory.channels["lossy"].send(b"\xff\xfe")
     drops = house.node.network.counters.drops
-    await eventually(lambda: house.node.rooms["room"].peers["mallory"].bad_data >= 5)
+    await eventually(lambda: house.node.rooms["room"].peers["mallory"].tally.drops[Drop.BAD_DATA] >= 5)
     await eventually(lambda: sum(count for reason, count in drops.items() if reason.startswith("data_")) > 0)
     assert ben.texts == []
     await receive_frames(ben, "video", 10)
