@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 # All Python of the repository.
 CODE := parley.py sfu control doctor web deploy tests
 
-# The tests that bear a busy machine, and those with whole systems, browsers and networks.
+# The tests that bear a busy machine, and those with whole systems, browsers and networks. Of the former one more
+# runs at a time than there are cores, since many wait most of their time.
 SIDE_BY_SIDE := tests/unit tests/scenario tests/simulation tests/fuzz tests/integration
 ALONE := tests/chaos tests/deploy tests/support tests/e2e
 
@@ -21,7 +22,7 @@ run: $(VENV)/.run ## Run control and one node here; the address to open is print
 
 test: prepare $(VENV)/.dev check ## Prepare this machine, then run every check and test
 	node --test tests/unit/web/
-	$(BIN)/python -m pytest -q -n auto $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -q -n $$(($$(nproc) + 1)) $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest -q $(ALONE)
 
 prepare: ## Install the Debian packages the tests need (root), or say what is missing
