@@ -109,9 +109,7 @@ class Metrics(Collector):
         yield _counter("padding_bytes", "Sent to find out what a network carries.", tally.padding)
         yield _counter("stalls", "Slots in trouble that were given a key frame.", tally.stalls)
         yield from self._downlinks()
-        yield _counters(
-            "media_drops", "Packets, feedback and data not used.", "reason", tally.drops
-        )
+        yield _counters("media_drops", "Packets, feedback and data not used.", "reason", tally.drops)
 
     def _downlinks(self) -> Iterator[Metric]:
         """Yield what the networks to the peers are thought to carry, and what their slots get of it."""
